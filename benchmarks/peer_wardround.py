@@ -13,12 +13,12 @@ import requests
 
 from wardround.candidates.registry import CANDIDATES
 from wardround.cli.process import tune_process
-from wardround.cli.servers import server_at
 from wardround.fhir.wire import WholeAnswers
 from wardround.settings import settings_from
 from wardround.workflows.gate_process import GateProcess
 from wardround.workflows.screen import Means, ScreeningRequest, screen
 from wardround.workflows.screen.ahead import load_ahead
+from wardround.workflows.servers import server_at
 
 
 class Recording(WholeAnswers):

@@ -6,13 +6,13 @@
 from datetime import timedelta
 from typing import Final
 
-from wardround.cli.servers import OF_ALL
-from wardround.cli.source_variables import IN_FILES, SET_BY_VARIABLE
 from wardround.escaping import markdown
 from wardround.fhir.source_settings import SourceSettings, form_field, label, meaning, schema
 from wardround.settings import PROJECT, VARIABLES, Settings
 from wardround.spec.base import format_duration
 from wardround.spec.schema import renewed
+from wardround.workflows.servers import OF_ALL
+from wardround.workflows.source_variables import IN_FILES, SET_BY_VARIABLE
 
 MANUAL: Final = PROJECT / "docs" / "operations"
 BEGIN: Final = "<!-- begin: settings -->"

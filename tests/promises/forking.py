@@ -25,7 +25,7 @@ from fhir.resources.R4B.riskassessment import RiskAssessment  # noqa: F401
 
 import wardround.cli.screen
 import wardround.cli.screening_said  # noqa: F401
-import wardround.cli.servers  # noqa: F401
+import wardround.workflows.servers  # noqa: F401
 from wardround.adapters import expectations
 from wardround.cli.main import run
 from wardround.workflows.screen import check_quality

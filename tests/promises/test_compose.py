@@ -13,11 +13,11 @@ from wardround.airflow.provider import DEFAULT_CONNECTION
 from wardround.cds.http.workers import STOP_SECONDS
 from wardround.cds.servers import Servers
 from wardround.cli.cds import command as cds
-from wardround.cli.servers import server_at
 from wardround.cli.stream import command as stream
 from wardround.demo.hospital.places import INPATIENT, PEOPLE, PEOPLE_AUTHORITY, VISITS, VISITS_AUTHORITY, WATCHED
 from wardround.settings import PROJECT, settings_from
 from wardround.spec.loading import load_issuers, load_stream
+from wardround.workflows.servers import server_at
 
 COMPOSE = (PROJECT / "docker-compose.yaml").read_text()
 SERVICES = yaml.safe_load(COMPOSE)["services"]

@@ -9,9 +9,9 @@ import pytest
 from wardround import errors
 from wardround.airflow.provider import CONNECTION_FIELDS
 from wardround.cli.main import COMMANDS, wardround
-from wardround.cli.source_variables import IN_FILES, SET_BY_VARIABLE
 from wardround.report.report_words import STAY_REASONS
 from wardround.settings import PROJECT
+from wardround.workflows.source_variables import IN_FILES, SET_BY_VARIABLE
 
 DOCUMENTS = [
     *PROJECT.glob("*.md"),

@@ -22,9 +22,10 @@ from wardround.settings import Settings
 from wardround.spec.loading import load_condition, load_conditions
 from wardround.stream.bodies import Admission, Cancelled, Number, packed
 from wardround.stream.branches import Way, ways_of
+from wardround.stream.channels.opening import Reach
 from wardround.stream.channels.telling import Channel
 from wardround.stream.models import Models
-from wardround.stream.notify import Notify, Reach
+from wardround.stream.notify import Notify
 from wardround.stream.predict import Predict
 from wardround.stream.query import Query
 from wardround.stream.recording import Recorder

@@ -24,7 +24,6 @@ from wardround.cli.main import reported
 from wardround.cli.origins import cors_option
 from wardround.cli.process import give_back, tune_glibc
 from wardround.cli.results import say
-from wardround.cli.servers import server_at
 from wardround.cli.streams import print_safely
 from wardround.cli.times import TIME
 from wardround.cli.verbosity import say_on_stderr
@@ -32,6 +31,7 @@ from wardround.fhir.endpoint import FhirEndpoint
 from wardround.settings import Settings, settings_from
 from wardround.spec.loading import load_server_profile
 from wardround.spec.servers import GENERIC, ServerProfile
+from wardround.workflows.servers import server_at
 
 PORT: Final = 8181
 _EVERYWHERE: Final = "0.0.0.0"

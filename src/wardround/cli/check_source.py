@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from wardround.cli.results import add_row, tell
-from wardround.cli.servers import server_at
 from wardround.cli.source_options import source_option
 from wardround.errors import FhirError
 from wardround.escaping import visible
 from wardround.settings import settings_from
+from wardround.workflows.servers import server_at
 
 if TYPE_CHECKING:
     from rich.console import Console

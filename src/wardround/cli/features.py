@@ -10,11 +10,11 @@ import click
 from wardround.cli.durations import DURATION
 from wardround.cli.folders import say_passed_over
 from wardround.cli.results import say, show
-from wardround.cli.servers import is_server, server_at
 from wardround.cli.source_options import source_option
 from wardround.cli.times import ALLOW_FUTURE_HELP, TIME
 from wardround.errors import CensusImplausible
 from wardround.settings import Settings, settings_from
+from wardround.workflows.servers import is_server, server_at
 
 if TYPE_CHECKING:
     from wardround.spec.cohorts import Encounters

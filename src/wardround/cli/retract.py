@@ -24,12 +24,12 @@ def command(run: str, why: str, source: str | None, write_to: str | None, as_jso
 
     Those that a later run for the same time has replaced are left alone. Repeating it changes nothing.
     """
-    from wardround.cli.servers import servers_of
     from wardround.fhir.client import FhirClient
     from wardround.settings import settings_from
     from wardround.workflows.history import require_history
     from wardround.workflows.retract import retract
     from wardround.workflows.screen import load_run
+    from wardround.workflows.servers import servers_of
 
     settings = settings_from()
     reached = servers_of(load_run(run, settings).request, settings, source, write_to)

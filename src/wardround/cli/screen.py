@@ -98,10 +98,10 @@ def _screen(
     # pandas and scikit-learn take seconds to import. `--help` must not wait for them, nor the gate's process, which
     # takes longest to start: what it need not wait for is imported here, even if it takes only tenths of a second.
     from wardround.cli.screening_said import say_how_it_ended
-    from wardround.cli.servers import server_at, servers_of
     from wardround.fhir.patience import Patience
     from wardround.settings import settings_from
     from wardround.workflows.screen import Means, load_run, require_complete, resume, screen
+    from wardround.workflows.servers import server_at, servers_of
 
     settings = settings_from()
     opened: list[str] = []

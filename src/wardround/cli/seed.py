@@ -7,9 +7,9 @@ import click
 from wardround.cli.folders import say_passed_over
 from wardround.cli.progress import progress_bars
 from wardround.cli.results import show
-from wardround.cli.servers import server_at
 from wardround.cli.source_options import SOURCE_HELP
 from wardround.settings import settings_from
+from wardround.workflows.servers import server_at
 
 
 @click.command()

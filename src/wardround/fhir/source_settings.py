@@ -1,8 +1,8 @@
 """What can be set for a FHIR server: every setting once, with its type, its bounds, its default and its meaning.
 
-The variables of a named source (`cli/source_variables.py`), the options of commands, the fields of Airflow's connection
-form (`airflow/provider.py`) and the tables in docs/operations follow from `SourceSettings`; `fhir/configured.py` makes
-the FhirEndpoint of it.
+The variables of a named source (`workflows/source_variables.py`), the options of commands, the fields of Airflow's
+connection form (`airflow/provider.py`) and the tables in docs/operations follow from `SourceSettings`;
+`fhir/configured.py` makes the FhirEndpoint of it.
 """
 
 from dataclasses import dataclass

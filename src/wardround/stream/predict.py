@@ -3,20 +3,28 @@
 It sees patient values; it never logs.
 """
 
+import gc
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from wardround.adapters.models.store import ModelStore
 from wardround.adapters.queue.message import DEAD, DONE, LATER, Done, Message, Put
+from wardround.adapters.queue.queue import Queue
+from wardround.cds.live import Live
 from wardround.results.training_hours import OUTSIDE_TRAINING_HOURS
+from wardround.settings import Settings
+from wardround.spec.loading import load_conditions
 from wardround.stream.asking import ASKED_AGAIN, as_of_of, asked_again, name_of
 from wardround.stream.bodies import Scored, StayRead, packed, stay_in
-from wardround.stream.branches import Way
+from wardround.stream.branches import Way, ways_of
 from wardround.stream.each import DELAYS, each_said
 from wardround.stream.models import Model, Models
 from wardround.stream.scoring import Outcome, ToScore, score_together
 from wardround.stream.stored_readings import of_parquet
+from wardround.stream.warm_up import warm_up
 
 SUSPENDED: Final = "suspended"
 SHADOW: Final = "shadow"
@@ -24,6 +32,21 @@ INDETERMINATE: Final = "indeterminate"
 NO_MODEL: Final = "no model can be used"
 _MODEL_AGAIN: Final = timedelta(seconds=30)
 _HOUR: Final = timedelta(hours=1)
+
+
+@contextmanager
+def opened(settings: Settings, _queue: Queue) -> Iterator["Predict"]:
+    """Gives the stage, warm; promotions and suspensions are noticed within a second. Raises SpecError."""
+    ways, store = ways_of(load_conditions(settings.schemas)), ModelStore(settings.models)
+    live = Live(store, {way.condition.id: way.condition for way in ways.values()})
+    live.look()
+    models = Models(store, live)
+    warm_up(models, ways.values(), datetime.now(UTC))
+    # What is there now stays until the end; looking through it for garbage would delay a score.
+    gc.collect()
+    gc.freeze()
+    with live.watched():
+        yield Predict(models, ways)
 
 
 class Predict:

@@ -6,20 +6,24 @@ never logs.
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
 from wardround.adapters.queue.message import DEAD, DONE, LATER, Done, Message, Put
+from wardround.adapters.queue.queue import Queue
 from wardround.cds.current_stay import NoStay
 from wardround.core.reading_rule import ReadingRule, reading_rule
 from wardround.errors import FhirError
 from wardround.fhir.client import FhirClient
+from wardround.settings import Settings
 from wardround.sources.fhir.linking import Ambiguous, Announced, Linked, NotYet, link_all
 from wardround.sources.fhir.people import DECEASED
 from wardround.spec.conditions import Condition
+from wardround.spec.loading import load_conditions, load_stream
 from wardround.stream.asking import ASKED_AGAIN, as_of_of, asked_again, name_of
 from wardround.stream.bodies import Admission, StayRead, admission_in, packed
-from wardround.stream.branches import Way
+from wardround.stream.branches import Way, ways_of
 from wardround.stream.each import DELAYS, each_said
 from wardround.stream.reading import DISCHARGED, NOT_YET_ADMITTED, Places, Read, Wanted, places_of, read_stays
 from wardround.stream.servers import Servers, each_alone, stopped
@@ -39,6 +43,13 @@ _FOR_GOOD: Final = ("under_age", DECEASED)
 _OTHERS_FIRST: Final = timedelta(seconds=15)
 
 _Found = Read | NoStay | NotYet | Ambiguous
+
+
+@contextmanager
+def opened(settings: Settings, _queue: Queue) -> Iterator["Query"]:
+    """Gives the stage. Raises SpecError or FhirError."""
+    servers = Servers.of(load_stream(settings.stream), settings)
+    yield Query(servers, ways_of(load_conditions(settings.schemas)))
 
 
 class Query:

@@ -7,15 +7,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, Self, TypeVar
 
 from wardround.errors import FhirError
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint, shown
 from wardround.fhir.patience import Patience
 from wardround.fhir.profiles import recognised_by, statement_of, with_profile
+from wardround.settings import Settings
 from wardround.spec.servers import GENERIC
+from wardround.spec.stream import StreamSettings
 from wardround.stream.stage import StageStopped
+from wardround.workflows.servers import server_at
 
 # A connection that was kept open may have been closed; the stage itself is what waits for a server that is down.
 _RETRIES: Final = 1
@@ -37,6 +40,12 @@ class Servers:
     by_source: Mapping[str, FhirEndpoint]
     schemas: Path
     _suited: dict[str, FhirEndpoint] = field(default_factory=dict, init=False, repr=False)
+
+    @classmethod
+    def of(cls, stream: StreamSettings, settings: Settings) -> Self:
+        """Returns the servers that the sources name. Raises FhirError or SpecError."""
+        by_source = {name: server_at(source.fhir, settings) for name, source in stream.sources.items()}
+        return cls(by_source, settings.schemas)
 
     def has(self, source: str) -> bool:
         """Returns whether there is a source of this name."""

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wardround.cli.results import add_row, print_table, say, show
-from wardround.cli.servers import is_server, server_at
 from wardround.cli.times import TIME
 from wardround.errors import WardroundError
 from wardround.settings import Settings, settings_from
+from wardround.workflows.servers import is_server, server_at
 
 if TYPE_CHECKING:
     from wardround.fhir.endpoint import FhirEndpoint

@@ -87,7 +87,6 @@ def command(
     The charts of those who come to the unit (MICU or SICU) go to the FHIR server as their readings become known. Names
     and numbers are made up. In the end it prints what was sent, how it was acknowledged, and which notifications came.
     """
-    from wardround.cli.servers import server_at
     from wardround.demo.hospital.charts import Charts
     from wardround.demo.hospital.feed import Feed
     from wardround.demo.hospital.line import MllpLine
@@ -95,6 +94,7 @@ def command(
     from wardround.demo.hospital.present import machine_clock, run_of
     from wardround.demo.hospital.webhook import Received, receiving
     from wardround.fhir.client import FhirClient
+    from wardround.workflows.servers import server_at
 
     settings, began = settings_from(), datetime.now(UTC)
     account, received = Account(), Received()

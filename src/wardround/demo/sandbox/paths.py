@@ -15,7 +15,6 @@ from typing import Any
 import orjson
 
 from wardround.adapters.files.scratch import scratch_folder
-from wardround.cli.servers import is_server, server_at
 from wardround.demo.sandbox.charts import Chart, Prefetch, latest_encounter
 from wardround.demo.sandbox.embedded import served
 from wardround.demo.sandbox.services import Service
@@ -24,6 +23,7 @@ from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint
 from wardround.fhir.references import Resource, is_id
 from wardround.settings import Settings
+from wardround.workflows.servers import is_server, server_at
 
 
 @dataclass(frozen=True)

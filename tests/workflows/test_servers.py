@@ -8,12 +8,12 @@ import pytest
 from click.testing import CliRunner
 
 from wardround.cli.screen import command
-from wardround.cli.servers import is_server, server_at
-from wardround.cli.source_variables import SET_BY_VARIABLE
 from wardround.errors import FhirError
 from wardround.fhir.sign_in import BasicPassword, BearerToken, ClientSecret, SignedAssertion
 from wardround.settings import Settings, settings_from
 from wardround.workflows.screen import servers_in
+from wardround.workflows.servers import is_server, server_at
+from wardround.workflows.source_variables import SET_BY_VARIABLE
 
 URL = "https://example.org/fhir"
 

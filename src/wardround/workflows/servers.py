@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from wardround.cli.source_variables import SourceVariables, is_named, secret_twice
 from wardround.errors import FhirError
 from wardround.fhir.configured import endpoint_of, naming, settings_of, sign_in_of
 from wardround.fhir.endpoint import FhirEndpoint
 from wardround.fhir.sign_in import BearerToken, read_secret
 from wardround.fhir.source_settings import SourceSettings
 from wardround.settings import Settings
+from wardround.workflows.source_variables import SourceVariables, is_named, secret_twice
 
 if TYPE_CHECKING:
     from wardround.workflows.screen import ScreeningRequest
