@@ -9,7 +9,8 @@ from wardround.settings import settings_from
 from wardround.spec.loading import condition_ids
 
 CONDITIONS = condition_ids(settings_from().schemas)
-DAG_IDS = [f"{kind}__{condition}" for kind in ("promote", "screen_icu", "suspend", "train") for condition in CONDITIONS]
+OF_CONDITIONS = ("promote", "screen_icu", "suspend", "train")
+DAG_IDS = [*(f"{kind}__{condition}" for kind in OF_CONDITIONS for condition in CONDITIONS), "stream_upkeep"]
 
 
 @pytest.fixture(params=DAG_IDS)
@@ -44,7 +45,13 @@ def test_every_task_is_guarded(dag):
 
 def test_every_task_has_the_time_limit_of_its_kind(dag):
     """The kind is the prefix of the DAG's id. The task that waits for an export has the export's time on top."""
-    longest = {"screen_icu": hours(2), "train": hours(12), "promote": hours(0.25), "suspend": hours(0.25)}
+    longest = {
+        "screen_icu": hours(2),
+        "stream_upkeep": hours(2),
+        "train": hours(12),
+        "promote": hours(0.25),
+        "suspend": hours(0.25),
+    }
     kind = dag.dag_id.partition("__")[0]
     more = {"find_stays": hours(2)}  # cohort.source.deadline
     assert {task.task_id: task.execution_timeout for task in dag.tasks} == {

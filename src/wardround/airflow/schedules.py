@@ -5,6 +5,7 @@ from typing import Any
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable
 
 from wardround.airflow.assets import drift, live_model
+from wardround.settings import Settings
 from wardround.spec.conditions import Condition
 
 
@@ -19,6 +20,11 @@ def training_schedule(condition: Condition) -> Any:
     if condition.retraining is None:
         return flagged
     return AssetOrTimeSchedule(timetable=_cron(condition.retraining, condition), assets=flagged)
+
+
+def upkeep_schedule(settings: Settings) -> CronTriggerTimetable | None:
+    """Returns the schedule of the stream's upkeep, hourly; None where there are no settings of the stream."""
+    return CronTriggerTimetable("17 * * * *", timezone="UTC") if settings.stream.is_file() else None
 
 
 def _cron(expression: str, condition: Condition) -> CronTriggerTimetable:

@@ -7,5 +7,6 @@ class Tag(StrEnum):
     """A tag by which DAGs are filtered in Airflow's UI. The only other tag of a DAG is the id of its condition."""
 
     SCREENING = "screening"
+    STREAM = "stream"
     TRAINING = "training"
     WRITES_TO_FHIR = "writes-to-fhir"

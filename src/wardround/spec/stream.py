@@ -186,6 +186,24 @@ class StreamSource(SpecModel):
         return self
 
 
+class Keep(SpecModel):
+    """How long what has ended is kept. Without the bodies of `flag` and `predict`, a time cannot be played back."""
+
+    flag: Duration = Field(default=timedelta(days=90), description="Raw messages.")
+    query: Duration = Field(default=timedelta(days=30), description="Admissions.")
+    predict: Duration = Field(default=timedelta(days=90), description="Stays with their readings.")
+    notify: Duration = Field(default=timedelta(days=30), description="Scores.")
+    visits: Duration = Field(
+        default=timedelta(days=180),
+        description="States of visits that are over, since the last message about them; a later one is then the first.",
+    )
+
+    @property
+    def by_stage(self) -> dict[str, timedelta]:
+        """How long the bodies of each stage are kept."""
+        return {"flag": self.flag, "query": self.query, "predict": self.predict, "notify": self.notify}
+
+
 class StreamSettings(SpecModel):
     """The whole of the file."""
 
@@ -196,6 +214,7 @@ class StreamSettings(SpecModel):
     channels: dict[Annotated[str, Field(pattern=_FEED, max_length=40)], Channel] = Field(
         default={}, description="Ways to people by name, for the branches of conditions."
     )
+    keep: Keep = Field(default=Keep(), description="How long what has ended is kept; the upkeep removes older things.")
 
     @model_validator(mode="after")
     def _a_port_for_each(self) -> Self:
