@@ -20,6 +20,8 @@ from wardround.spec.cohorts import CohortSource, cohort_of
         ("file:s3://lists/today.csv", CohortSource(kind="file", path="s3://lists/today.csv")),
         ("export", CohortSource(kind="export")),
         ("export:ward-7", CohortSource(kind="export", id="ward-7")),
+        ("adt", CohortSource(kind="adt")),
+        ("adt:main,north-wing", CohortSource(kind="adt", feeds=("main", "north-wing"))),
     ],
 )
 def test_a_cohort_can_be_given_as_a_short_text(text: str, source: CohortSource) -> None:
@@ -29,7 +31,19 @@ def test_a_cohort_can_be_given_as_a_short_text(text: str, source: CohortSource) 
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "groups:1", "group", "group:", "group:a/b", "search:x", "file:", "export:a b"),
+        *(
+            "",
+            "groups:1",
+            "group",
+            "group:",
+            "group:a/b",
+            "search:x",
+            "file:",
+            "export:a b",
+            "adt:",
+            "adt:Main",
+            "adt:a,",
+        ),
         *(
             "patients",
             "patients:",

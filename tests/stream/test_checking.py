@@ -8,6 +8,7 @@ from tests.hl7.messages import message
 from tests.stream.feeding import settings
 
 from wardround.adt.admissions import Watch
+from wardround.adt.feed import feed_of
 from wardround.spec.branches import Branch
 from wardround.stream.checking import (
     FIRST_SEEN,
@@ -20,7 +21,6 @@ from wardround.stream.checking import (
     findings,
 )
 from wardround.stream.files import messages_in
-from wardround.stream.flag import feed_of
 
 AT = datetime(2026, 1, 1, 13, tzinfo=UTC)
 WATCHES = {"sepsis/early": Watch(Branch(id="early", classes=["I"]), timedelta(hours=12))}

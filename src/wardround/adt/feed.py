@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Final, Literal
 
+from wardround.spec.stream import StreamSource
+
 VisitField = Literal["PV1-19", "PV1-50", "PID-18"]
 
 PRIOR: Final[dict[VisitField, int]] = {"PV1-19": 5, "PV1-50": 6, "PID-18": 3}
@@ -58,3 +60,21 @@ class Feed:
     watched: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     flag_first_seen: bool = False
+
+
+def feed_of(name: str, source: StreamSource) -> Feed:
+    """Returns what decides what the messages of a source mean."""
+    *patients, visits = (
+        Authority(one.system, one.namespace, one.universal_id, one.issues_bare)
+        for one in (*source.patients, source.visits)
+    )
+    return Feed(
+        name,
+        source.zone,
+        tuple(patients),
+        visits,
+        source.visit_fields,
+        source.units,
+        source.classes,
+        source.flag_first_seen,
+    )

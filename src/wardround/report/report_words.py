@@ -43,6 +43,10 @@ REASONS: Final = {
     "not_an_id": "Not an id",
     "named_again": "Named more than once",
     "inactive_member": "No longer in the cohort",
+    # the same of the census of the stream (sources/fhir/linking.py)
+    "patient_not_there": "In the census, and not known to the server",
+    "ambiguous_patient": "In the census, and several patients of the server carry the number",
+    "visit_of_another_patient": "In the census, and the visit is another patient's on the server",
     # why a stay was not written (sources/fhir/second_look.py)
     "subject_changed": "The Encounter now belongs to another patient",
     "status_changed": "The Encounter was cancelled or entered in error meanwhile",

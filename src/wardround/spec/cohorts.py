@@ -10,7 +10,8 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from wardround.spec.base import Duration, SpecModel
 
 _AN_ID: Final = r"[A-Za-z0-9\-.]{1,64}"
-Kind = Literal["search", "locations", "group", "list", "patients", "file", "export"]
+_A_FEED: Final = r"[a-z0-9]+(?:-[a-z0-9]+)*"
+Kind = Literal["search", "locations", "group", "list", "patients", "file", "export", "adt"]
 Id = Annotated[str, Field(pattern=rf"^{_AN_ID}$")]
 
 # The keys that each kind needs, and those that it may have in addition.
@@ -24,6 +25,7 @@ _MAY_HAVE: Final[dict[str, set[str]]] = {
     "locations": {"locations"},
     "file": {"column"},
     "export": {"id", "since", "deadline"},
+    "adt": {"feeds"},
 }
 # The key that takes the part of the text after the colon, and the keys that take several values.
 _AFTER_COLON: Final = {
@@ -33,14 +35,17 @@ _AFTER_COLON: Final = {
     "patients": "patients",
     "file": "path",
     "export": "id",
+    "adt": "feeds",
 }
-_SEVERAL: Final = {"locations", "patients"}
+_SEVERAL: Final = {"locations", "patients", "feeds"}
 
 COHORT_TEXT: Final = (
-    rf"^(search|locations(:.+)?|(group|list):{_AN_ID}|patients:{_AN_ID}(,{_AN_ID})*|file:.+|export(:{_AN_ID})?)$"
+    rf"^(search|locations(:.+)?|(group|list):{_AN_ID}|patients:{_AN_ID}(,{_AN_ID})*|file:.+|export(:{_AN_ID})?"
+    rf"|adt(:{_A_FEED}(,{_A_FEED})*)?)$"
 )
 COHORT_WORDS: Final = (
-    "search, locations, locations:NAME,NAME, group:ID, list:ID, patients:ID,ID, file:PATH, export or export:GROUP_ID"
+    "search, locations, locations:NAME,NAME, group:ID, list:ID, patients:ID,ID, file:PATH, export, export:GROUP_ID, adt"
+    " or adt:FEED,FEED"
 )
 
 COHORT_BEGINNINGS: Final = (
@@ -53,6 +58,8 @@ COHORT_BEGINNINGS: Final = (
     "file:",
     "export",
     "export:",
+    "adt",
+    "adt:",
 )
 """The beginning of each form, for input fields that suggest them."""
 
@@ -80,7 +87,8 @@ class CohortSource(SpecModel):
         default="search",
         description="search: the stays defined by cohort.encounters or the connection. locations: Encounters in"
         " Locations, of any class and type. group, list: the Patients of a FHIR Group or List. patients: those with"
-        " these ids. file: a file of Patient ids. export: a Bulk Data export of the server or of a Group.",
+        " these ids. file: a file of Patient ids. export: a Bulk Data export of the server or of a Group. adt: who lies"
+        " in a unit that the stream door watches.",
     )
     id: Id | None = Field(default=None, description="Id of the Group or List; for an export, the Group to export.")
     locations: tuple[str, ...] = Field(
@@ -95,6 +103,9 @@ class CohortSource(SpecModel):
     )
     column: str | None = Field(
         default=None, description="Column or key of the ids in CSV or NDJSON; default: patient_id, or a Patient's id."
+    )
+    feeds: tuple[Annotated[str, Field(pattern=rf"^{_A_FEED}$", max_length=40)], ...] = Field(
+        default=(), description="Sources of the stream (kind adt); default: those of this FHIR server."
     )
     since: Duration | None = Field(
         default=None, description="Export only what changed within this time before as_of; other stays are not found."
@@ -138,7 +149,8 @@ def cohort_of(text: str) -> CohortSource:
         raise ValueError(f"expected {COHORT_WORDS}")
     values: dict[str, Any] = {"kind": kind}
     if colon:
-        values[_AFTER_COLON[kind]] = tuple(filter(None, rest.split(","))) if kind in _SEVERAL else rest
+        key = _AFTER_COLON[kind]
+        values[key] = tuple(filter(None, rest.split(","))) if key in _SEVERAL else rest
     return CohortSource(**values)
 
 

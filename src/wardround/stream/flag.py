@@ -20,7 +20,7 @@ from wardround.adapters.queue.queue import Queue
 from wardround.adapters.queue.requests import Requested, end_requests, end_unsaid, last_scores
 from wardround.adt.admissions import Admission, Ending, Watch
 from wardround.adt.effects import EFFECTS, Effect
-from wardround.adt.feed import Authority, Feed
+from wardround.adt.feed import feed_of
 from wardround.adt.known import Kind, Known, Name
 from wardround.adt.transitions import Change, changes, names_in
 from wardround.cds.pseudonyms import Pseudonyms
@@ -46,24 +46,6 @@ def opened(settings: Settings, queue: Queue) -> Iterator["Flag"]:
     flag = Flag(queue, sources, ways_of(load_conditions(settings.schemas)), Pseudonyms.in_folder(settings.var))
     flag.require_same_key(settings)
     yield flag
-
-
-def feed_of(name: str, source: StreamSource) -> Feed:
-    """Returns what decides what the messages of a source mean."""
-    *patients, visits = (
-        Authority(one.system, one.namespace, one.universal_id, one.issues_bare)
-        for one in (*source.patients, source.visits)
-    )
-    return Feed(
-        name,
-        source.zone,
-        tuple(patients),
-        visits,
-        source.visit_fields,
-        source.units,
-        source.classes,
-        source.flag_first_seen,
-    )
 
 
 def watches_of(ways: Mapping[str, Way]) -> dict[str, Watch]:

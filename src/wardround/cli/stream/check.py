@@ -12,6 +12,7 @@ from wardround.cli.stream.sources import source_named, source_option
 from wardround.settings import settings_from
 
 if TYPE_CHECKING:
+    from wardround.adt.feed import feed_of
     from wardround.stream.checking import Finding
 
 
@@ -30,7 +31,7 @@ def check_files(files: tuple[Path, ...], source: str, each: bool, as_json: bool)
     from wardround.stream.branches import ways_of
     from wardround.stream.checking import counted, findings
     from wardround.stream.files import messages_in
-    from wardround.stream.flag import feed_of, watches_of
+    from wardround.stream.flag import watches_of
     from wardround.stream.reception import utc_now
 
     settings = settings_from()

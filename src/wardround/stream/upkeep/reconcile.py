@@ -11,6 +11,7 @@ from wardround.adapters.database.visits import census_of
 from wardround.adapters.files.run_folder import run_id
 from wardround.adapters.queue.queue import Queue
 from wardround.adt.census import census
+from wardround.adt.feed import feed_of
 from wardround.errors import ConditionSuspended
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint
@@ -19,7 +20,6 @@ from wardround.spec.cohorts import CohortSource
 from wardround.spec.conditions import Condition
 from wardround.spec.loading import load_conditions
 from wardround.spec.stream import StreamSource
-from wardround.stream.flag import feed_of
 from wardround.stream.upkeep.compare import Compared, compare
 from wardround.workflows.screen import Means, ScreeningRequest, require_complete, screen, servers_in
 

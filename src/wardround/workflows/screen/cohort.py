@@ -13,22 +13,24 @@ from wardround.core.stays import FoundStays
 from wardround.errors import FhirError
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint
+from wardround.settings import Settings
 from wardround.sources.fhir import cohorts, people
 from wardround.sources.fhir.cohorts import WITHOUT_STAY, Named
 from wardround.spec.cohorts import CohortSource, Encounters
 from wardround.spec.conditions import Condition
+from wardround.workflows.screen.census import of_census
 from wardround.workflows.screen.run import Run
 from wardround.workflows.screen.run_source import RunSource
 
 
-def find_cohort(opened: Run, client: FhirClient, source: RunSource) -> FoundStays:
+def find_cohort(opened: Run, client: FhirClient, source: RunSource, settings: Settings) -> FoundStays:
     """Returns the ICU stays of the run's cohort that overlap its look-back.
 
     Writes cohort.parquet and cohort.json: its kind; how many patients it named, or None if it names none;
     `cohort_without_stay`, how many of them have no ICU stay; `cohort_set_aside`, the others by reason.
     """
     encounters = asked_for(client.source, opened.condition, opened.cohort_source)
-    named = _named(client, opened.cohort_source)
+    named = _named(client, opened, settings)
     if named is None:
         found = source.find_stays(encounters, None)
         _write_account(opened, None, [])
@@ -43,8 +45,9 @@ def find_cohort(opened: Run, client: FhirClient, source: RunSource) -> FoundStay
     return found
 
 
-def _named(client: FhirClient, source: CohortSource) -> list[Named] | None:
+def _named(client: FhirClient, opened: Run, settings: Settings) -> list[Named] | None:
     """Returns the patients that the cohort names; None if it names none and takes every patient found."""
+    source = opened.cohort_source
     match source.kind:
         case "group" | "export" if source.id:
             return cohorts.of_group(client, source.id)
@@ -54,6 +57,8 @@ def _named(client: FhirClient, source: CohortSource) -> list[Named] | None:
             return cohorts.of_ids(source.patients)
         case "file":
             return cohorts.of_file(str(source.path), source.column)
+        case "adt":
+            return of_census(client, source, opened.request, settings)
     return None
 
 

@@ -39,7 +39,7 @@ def find_stays(run: str, client: FhirClient, settings: Settings, progress: Progr
         if opened.writes:
             require_takes_results(client.results)
         source = run_source(opened, client, settings, progress)
-        found = find_cohort(opened, client, source)
+        found = find_cohort(opened, client, source, settings)
         cohort = eligible(found.stays, opened.as_of, opened.condition)
         # Stays of a patient stay together, so that the events are fetched once, however many stays there are.
         screened = cohort.eligible.sort_values(["patient_id", "stay_id"], ignore_index=True)
