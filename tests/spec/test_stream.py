@@ -62,10 +62,22 @@ def test_an_address_has_a_host_and_a_port(read, listen, address):
     assert read(SOURCE.replace("127.0.0.1:2575", listen)).sources["main"].address == address
 
 
-def test_the_example_of_the_manual_is_a_file_of_settings(read):
+def test_the_examples_of_the_manual_are_files_of_settings(read):
     manual = (PROJECT / "docs" / "stream.md").read_text(encoding="utf-8")
-    [example] = re.findall(r"^    sources:\n(?:^     .+\n)+", manual, re.M)
-    assert read(textwrap.dedent(example)).sources["main"].tls.client_ca == "tls/engines.pem"
+    examples = re.findall(r"^    (?:subscriptions: .+\n    )?sources:\n(?:^     .+\n)+", manual, re.M)
+    assert [list(read(textwrap.dedent(one)).sources) for one in examples] == [["main"], ["ehr"]]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ("    subscription: {secret_file: a.secret}\n", "main has a subscription, and there is no port for it"),
+        ("subscriptions: 127.0.0.1:8282\n", "subscriptions has a port, and no source a subscription"),
+    ],
+)
+def test_a_subscription_needs_a_port_and_a_secret(read, changed, message):
+    with pytest.raises(SpecError, match=message):
+        read(f"{SOURCE}{changed}")
 
 
 def test_every_character_set_that_can_be_named_can_be_read():

@@ -63,6 +63,11 @@ def _distinct(what: str) -> Callable[[tuple[str, ...]], tuple[str, ...]]:
     return checked
 
 
+def _host_and_port(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
 Text = Annotated[str, Field(min_length=1, max_length=500)]
 Charset = Literal[
     "ASCII", "8859/1", "8859/2", "8859/3", "8859/4", "8859/5", "8859/6", "8859/7", "8859/8", "8859/9", "8859/15",
@@ -106,6 +111,14 @@ class Tls(SpecModel):
     )
 
 
+class Subscription(SpecModel):
+    """What a FHIR server's notifications of Encounters must show. Files are relative to the file of settings."""
+
+    secret_file: Text = Field(
+        description="File with the secret that the server sends as `Authorization: Bearer …`: at least 16 characters."
+    )
+
+
 class StreamSource(SpecModel):
     """One feed of ADT messages: where it arrives, how it is answered, and what its messages mean."""
 
@@ -142,6 +155,11 @@ class StreamSource(SpecModel):
         " messages of a new feed this announces the whole ward.",
     )
 
+    subscription: Subscription | None = Field(
+        default=None,
+        description="Its FHIR server may announce Encounters at `POST /subscriptions/<source>`. Default: it may not.",
+    )
+
     processing: Literal["P", "T", "D"] = Field(
         default="P", description="Processing id (MSH-11) of its messages: others are rejected."
     )
@@ -174,10 +192,7 @@ class StreamSource(SpecModel):
     @property
     def address(self) -> tuple[str, int] | None:
         """Host and port of `listen`."""
-        if self.listen is None:
-            return None
-        host, _, port = self.listen.rpartition(":")
-        return host.strip("[]"), int(port)
+        return None if self.listen is None else _host_and_port(self.listen)
 
     @model_validator(mode="after")
     def _tls_needs_a_port(self) -> Self:
@@ -208,6 +223,11 @@ class StreamSettings(SpecModel):
     """The whole of the file."""
 
     version: Literal[1] = Field(default=1, description="Version of this file's format.")
+    subscriptions: Annotated[Text, AfterValidator(_address)] | None = Field(
+        default=None,
+        description="Address and port for notifications of FHIR Subscriptions, such as 127.0.0.1:8282; TLS is up to the"
+        " proxy in front of it. Default: none.",
+    )
     sources: dict[Annotated[str, Field(pattern=_FEED, max_length=40)], StreamSource] = Field(
         min_length=1, description="Feeds by name. The name stands in metrics and logs."
     )
@@ -215,6 +235,20 @@ class StreamSettings(SpecModel):
         default={}, description="Ways to people by name, for the branches of conditions."
     )
     keep: Keep = Field(default=Keep(), description="How long what has ended is kept; the upkeep removes older things.")
+
+    @property
+    def subscriptions_address(self) -> tuple[str, int] | None:
+        """Host and port of `subscriptions`."""
+        return None if self.subscriptions is None else _host_and_port(self.subscriptions)
+
+    @model_validator(mode="after")
+    def _subscriptions_need_a_port_and_a_secret(self) -> Self:
+        subscribed = sorted(name for name, source in self.sources.items() if source.subscription is not None)
+        if subscribed and self.subscriptions is None:
+            raise ValueError(f"{subscribed[0]} has a subscription, and there is no port for it; give `subscriptions`")
+        if self.subscriptions is not None and not subscribed:
+            raise ValueError("subscriptions has a port, and no source a subscription; give one its secret_file")
+        return self
 
     @model_validator(mode="after")
     def _a_port_for_each(self) -> Self:

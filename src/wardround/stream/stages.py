@@ -8,6 +8,7 @@ from typing import Final
 from wardround.adapters.queue.intake import Intake
 from wardround.adapters.queue.queue import Queue
 from wardround.settings import Settings
+from wardround.spec.stream import StreamSettings
 from wardround.stream.metrics import Metrics
 from wardround.stream.stage import Stage
 
@@ -17,7 +18,14 @@ _OpensListener = Callable[[Settings, Intake, Metrics], AbstractContextManager[Ca
 LISTEN: Final = "listen"
 STAGES: Final = ("flag", "query", "predict", "notify")
 """The stages with queues, in the order in which a message passes them; each is the module of its name."""
-PROCESSES: Final = (LISTEN, *STAGES)
+RESOLVE: Final = "resolve"
+"""The stage before them for what FHIR Subscriptions announce; it runs where a source has one."""
+PROCESSES: Final = (LISTEN, *STAGES, RESOLVE)
+
+
+def processes_of(stream: StreamSettings) -> tuple[str, ...]:
+    """Returns the processes that these settings need."""
+    return PROCESSES if stream.subscriptions else PROCESSES[:-1]
 
 
 def opened_stage(name: str, settings: Settings, queue: Queue) -> AbstractContextManager[Stage]:

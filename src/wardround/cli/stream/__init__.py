@@ -23,7 +23,7 @@ from wardround.cli.stream.status import command as show_status
     type=click.IntRange(0, 65535),
     default=FIRST_PORT,
     show_default=True,
-    help="Port of the listener's page; the stages have the next four. 0 takes free ones.",
+    help="Port of the listener's page; the stages have the next ones. 0 takes free ones.",
 )
 @host_option
 @until_eof_option
@@ -38,7 +38,7 @@ def command(context: click.Context, port: int, host: str, until_eof: bool, as_js
         run_all_processes(host, port, until_eof, as_json)
 
 
-for _position, _name in enumerate(("listen", "flag", "query", "predict", "notify")):
+for _position, _name in enumerate(("listen", "flag", "query", "predict", "notify", "resolve")):
     command.add_command(process_command(_name, _position))
 command.add_command(import_files)
 command.add_command(check_files)

@@ -22,6 +22,7 @@ _MEANS: Final = {
     "query": "Read the data of those who were admitted from the FHIR server.",
     "predict": "Score what was read with the live model.",
     "notify": "Write scores into the record, and tell people.",
+    "resolve": "Read the Encounters that FHIR Subscriptions announce.",
 }
 
 host_option = click.option(
@@ -71,12 +72,14 @@ def process_command(name: str, position: int) -> click.Command:
 
 def run_all_processes(host: str, port: int, until_eof: bool, as_json: bool) -> None:
     """Runs the listener and all stages as processes of their own, until SIGTERM or SIGINT."""
+    from wardround.spec.loading import load_stream
     from wardround.stream.processes import run_all
-    from wardround.stream.stages import PROCESSES
+    from wardround.stream.stages import PROCESSES, processes_of
 
     if until_eof:
         end_with_stdin()
-    ports = {name: port + position if port else 0 for position, name in enumerate(PROCESSES)}
+    needed = processes_of(load_stream(settings_from().stream))
+    ports = {name: port + place if port else 0 for place, name in enumerate(PROCESSES) if name in needed}
     commands = {
         name: ["stream", name, "--host", host, "--port", str(own), "--until-eof", "--json"]
         for name, own in ports.items()
