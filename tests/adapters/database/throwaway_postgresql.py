@@ -3,10 +3,11 @@
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -33,8 +34,10 @@ def programs() -> Path:
 class Server:
     """The running server, in which each test has its own database."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, start: "Callable[[], subprocess.Popen[bytes]]") -> None:
         self.port = port
+        self._start = start
+        self.process = start()
         self._numbers = count()
 
     def connected(self, database: str = "postgres") -> Any:
@@ -51,6 +54,25 @@ class Server:
         with self.connected() as connection:
             connection.execute(f"create database {name}")
         return name
+
+    def wait_until_ready(self) -> None:
+        import psycopg
+
+        while self.process.poll() is None:
+            try:
+                self.connected().close()
+            except psycopg.OperationalError:
+                time.sleep(0.1)
+            else:
+                return
+        raise AssertionError("PostgreSQL ended before it was ready")
+
+    def crash_and_start(self) -> None:
+        """Lets the server end at once, with all connections, as if it had crashed, and starts it again."""
+        self.process.send_signal(signal.SIGQUIT)
+        self.process.wait()
+        self.process = self._start()
+        self.wait_until_ready()
 
     def url(self, database: str, user: str = USER, password: str = "s3cr:et%2F%40ß") -> str:
         return f"postgresql://{user}:{password}@127.0.0.1:{self.port}/{database}"
@@ -74,31 +96,13 @@ def running() -> Iterator[Server]:
     subprocess.run(command, check=True, capture_output=True, **options)
     settings = ["listen_addresses=127.0.0.1", f"port={port}", f"unix_socket_directories={home}", "fsync=off"]
     with (home.parent / f"{home.name}.log").open("wb") as log:
-        process = subprocess.Popen(
-            [folder / "postgres", "-D", home / "data", *(part for one in settings for part in ("-c", one))],
-            stdout=log,
-            stderr=log,
-            **options,
-        )
+        command = [folder / "postgres", "-D", home / "data", *(part for one in settings for part in ("-c", one))]
+        server = Server(port, lambda: subprocess.Popen(command, stdout=log, stderr=log, **options))
         try:
-            server = Server(port)
-            _wait_until_ready(server, process)
+            server.wait_until_ready()
             yield server
         finally:
-            process.terminate()  # "smart": it waits until the last connection is closed
-            process.wait()
+            server.process.terminate()  # "smart": it waits until the last connection is closed
+            server.process.wait()
             Path(log.name).unlink()
             shutil.rmtree(home)
-
-
-def _wait_until_ready(server: Server, process: "subprocess.Popen[bytes]") -> None:
-    import psycopg
-
-    while process.poll() is None:
-        try:
-            server.connected().close()
-        except psycopg.OperationalError:
-            time.sleep(0.1)
-        else:
-            return
-    raise AssertionError("PostgreSQL ended before it was ready")
