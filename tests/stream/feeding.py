@@ -6,9 +6,12 @@ from pathlib import Path
 
 from sqlalchemy import select
 
+from wardround.adapters.database.database import opened
 from wardround.adapters.database.tables import STREAM_BODY, STREAM_MESSAGE
 from wardround.adapters.mllp.sender import sender_to
 from wardround.adapters.queue.intake import intake_into
+from wardround.adapters.queue.queue import Queue
+from wardround.settings import database_in
 from wardround.spec.stream import StreamSettings
 from wardround.stream.doors import opened_doors
 from wardround.stream.metrics import Metrics
@@ -57,8 +60,15 @@ class Fed:
 def doors_of(queue, sources, reserve=0, beside=Path()):
     """Gives the doors of these settings before a queue."""
     metrics = Metrics()
-    with intake_into(queue, reserve) as intake, opened_doors(sources, beside, intake, metrics) as doors:
+    with intake_into(queue, reserve) as intake, opened_doors(sources, beside, intake, metrics, WAIT) as doors:
         yield Fed(doors, metrics)
+
+
+@contextmanager
+def queue_in(folder):
+    """Gives a queue of SQLite in a folder."""
+    with opened(database_in(folder)) as database:
+        yield Queue(database)
 
 
 def stored(queue):

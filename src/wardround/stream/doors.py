@@ -15,7 +15,7 @@ from wardround.adapters.mllp.tls import server_context
 from wardround.adapters.sockets import listen
 from wardround.spec.stream import StreamSettings, StreamSource
 from wardround.stream.metrics import CONNECTIONS, Metrics
-from wardround.stream.reception import Reception, Store
+from wardround.stream.reception import STORED_WITHIN, Reception, Store
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -57,11 +57,13 @@ class Doors:
 
 
 @contextmanager
-def opened_doors(settings: StreamSettings, beside: Path, store: Store, metrics: Metrics) -> Iterator[Doors]:
+def opened_doors(
+    settings: StreamSettings, beside: Path, store: Store, metrics: Metrics, within: float = STORED_WITHIN
+) -> Iterator[Doors]:
     """Listens for all sources that have a port while the block runs.
 
-    `beside` is the folder of the file of settings. At the end, messages in flight are answered. Raises WardroundError
-    if a port or a file of keys cannot be used.
+    `beside` is the folder of the file of settings; a message may take `within` seconds to be stored. At the end,
+    messages in flight are answered. Raises WardroundError if a port or a file of keys cannot be used.
     """
     with ExitStack() as stack:
         listeners: dict[str, Listener] = {}
@@ -74,7 +76,7 @@ def opened_doors(settings: StreamSettings, beside: Path, store: Store, metrics: 
             listening = stack.enter_context(listen(*source.address, f"stream {name}"))
             host, port = listening.getsockname()[:2]
             where[name] = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-            receptions.append(Reception(name, source, store, metrics))
+            receptions.append(Reception(name, source, store, metrics, within=within))
             watch = _Watch(name, metrics)
             listeners[name] = Listener(listening, receptions[-1].answer, watch, _limits(source), tls)
             _LOG.info("stream: source %s listens on %s", name, where[name])
