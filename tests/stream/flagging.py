@@ -8,11 +8,10 @@ from sqlalchemy import select
 from tests.adt.ward import FEED, NOON
 
 from wardround.adapters.database.tables import STREAM_MESSAGE, STREAM_VISIT
-from wardround.adapters.database.visits import Keys, census_of, known_of
+from wardround.adapters.database.visits import census_of
 from wardround.adapters.queue.message import Done, Message, Put
 from wardround.adapters.queue.queue import Queue
 from wardround.adt.census import census
-from wardround.adt.known import Name
 from wardround.cds.pseudonyms import Pseudonyms
 from wardround.spec.branches import Branch
 from wardround.spec.stream import Authority, StreamSource
@@ -123,7 +122,3 @@ class Flagging:
         visit = STREAM_VISIT.c
         with self.queue.database.reading() as connection:
             return list(connection.execute(select(visit.key).where(visit.run == self.queue.run)).scalars())
-
-    def known(self, *names: Name, name: str = "main"):
-        with self.queue.database.reading() as connection:
-            return known_of(connection, Keys(self.queue.run, name, self.stage._hashed), names)

@@ -10,12 +10,16 @@ from typing import Any
 import yaml
 from sqlalchemy import delete, select
 from tests.fixtures.icu import AS_OF, Icu
+from tests.stream.flagging import PSEUDONYMS
 
 from wardround.adapters.database.tables import NOTIFICATION, STREAM_BODY, STREAM_MESSAGE
+from wardround.adapters.database.visits import keep
 from wardround.adapters.models.store import ModelStore
 from wardround.adapters.queue.message import Done, Put
 from wardround.adapters.queue.queue import Queue
+from wardround.adt.known import Kind, Name
 from wardround.cds.live import Live
+from wardround.core.identifier import Identifier
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint
 from wardround.settings import Settings
@@ -31,6 +35,7 @@ from wardround.stream.query import Query
 from wardround.stream.recording import Recorder
 from wardround.stream.servers import Servers
 from wardround.stream.stage import Stage
+from wardround.stream.visit_keys import NumbersNow, keys_of
 
 MRN, VISIT, FEED = "urn:oid:1.2.3", "urn:oid:1.2.4", "main"
 LEASE = timedelta(minutes=1)
@@ -94,7 +99,7 @@ class Hospital:
 
     @property
     def query(self) -> Query:
-        return Query(self.servers, self.ways)
+        return Query(self.servers, self.ways, NumbersNow(self.queue, PSEUDONYMS))
 
     @property
     def predict(self) -> Predict:
@@ -164,6 +169,11 @@ class Hospital:
             as_of=as_of,
         )
         self.queue.put([put])
+
+    def merge(self, kind: Kind, old: Identifier, new: Identifier) -> None:
+        """Makes a number another one, as the stage `flag` does."""
+        with self.queue.database.writing() as connection:
+            keep(connection, keys_of(self.queue.run, FEED, PSEUDONYMS), {}, {Name(kind, old): new}, AS_OF)
 
     def work(self, stage: Stage, after: timedelta = timedelta()) -> list[Done]:
         """Lets a stage handle what is due some time after AS_OF, once; returns what became of it."""

@@ -5,8 +5,10 @@ from datetime import timedelta
 
 import pytest
 from tests.fixtures.icu import AS_OF
-from tests.stream.hospital import MRN, Hospital
+from tests.stream.hospital import MRN, VISIT, Hospital
 
+from wardround.adt.known import Kind
+from wardround.core.identifier import Identifier
 from wardround.demo.fhir_server.faults import Fault, FaultPlan
 from wardround.demo.fhir_server.running import RunningServer
 from wardround.stream import query
@@ -215,3 +217,27 @@ def test_a_branch_or_a_source_that_is_no_longer_there_is_a_dead_letter(
     hospital.ways = {}
 
     assert hospital.run(hospital.query) == [("dead", "there is no branch sepsis/now")]
+
+
+@pytest.mark.parametrize("merges", [(("P-temporary", "P-a"),), (("P-temporary", "P-x"), ("P-x", "P-a"))])
+def test_a_number_that_was_merged_meanwhile_is_the_one_that_remains(hospital: Hospital, merges) -> None:
+    """The emergency department admits somebody under a temporary number, which the server no longer knows."""
+    hospital.ward.stay("a")
+    hospital.upload()
+    hospital.admit("a", patients=(Number(MRN, "P-temporary"),))
+    assert hospital.run(hospital.query) == [("later", "patient_not_there")]
+    for old, new in merges:
+        hospital.merge(Kind.PATIENT, Identifier(MRN, old), Identifier(MRN, new))
+    assert hospital.run(hospital.query, after=MINUTE) == [("done", "")]
+    ((_, body),) = hospital.open("predict")
+    assert stay_in(body).admission.patients == (Number(MRN, "P-a"),)
+
+
+def test_a_visit_that_has_another_number_meanwhile_is_found_by_it(hospital: Hospital) -> None:
+    hospital.ward.stay("a")
+    hospital.upload()
+    hospital.admit("a", visit=Number(VISIT, "V-before"))
+    hospital.merge(Kind.VISIT, Identifier(VISIT, "V-before"), Identifier(VISIT, "V-a"))
+    assert hospital.run(hospital.query) == [("done", "")]
+    ((_, body),) = hospital.open("predict")
+    assert (stay_in(body).of.stay_id, stay_in(body).admission.visit) == ("e-a", Number(VISIT, "V-a"))

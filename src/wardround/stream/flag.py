@@ -5,7 +5,6 @@ requests and ends of requests are written in the transaction that finishes the m
 never logs.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -35,6 +34,7 @@ from wardround.spec.stream import StreamSource
 from wardround.stream import bodies
 from wardround.stream.bodies import Cancelled, Number, packed
 from wardround.stream.branches import Way, ways_of
+from wardround.stream.visit_keys import keys_of
 
 _RETURNS = (Effect.CANCELS_TRANSFER, Effect.CANCELS_DISCHARGE)
 
@@ -209,7 +209,4 @@ class Flag:
         return self._keys(source).of(Name(Kind.VISIT, visit))
 
     def _keys(self, source: str) -> Keys:
-        return Keys(self._queue.run, source, self._hashed)
-
-    def _hashed(self, source: str, kind: str, identifier: Identifier) -> str:
-        return self._pseudonyms.of(source, kind, json.dumps(identifier))
+        return keys_of(self._queue.run, source, self._pseudonyms)

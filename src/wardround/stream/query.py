@@ -13,6 +13,7 @@ from typing import Final
 from wardround.adapters.queue.message import DEAD, DONE, LATER, Done, Message, Put
 from wardround.adapters.queue.queue import Queue
 from wardround.cds.current_stay import NoStay
+from wardround.cds.pseudonyms import Pseudonyms
 from wardround.core.reading_rule import ReadingRule, reading_rule
 from wardround.errors import FhirError
 from wardround.fhir.client import FhirClient
@@ -29,6 +30,7 @@ from wardround.stream.reading import DISCHARGED, NOT_YET_ADMITTED, Places, Read,
 from wardround.stream.servers import Servers, each_alone, stopped
 from wardround.stream.stage import StageStopped
 from wardround.stream.stored_readings import as_parquet
+from wardround.stream.visit_keys import NumbersNow
 
 UNLINKED: Final = "unlinked"
 EXCLUDED: Final = "excluded"
@@ -46,10 +48,11 @@ _Found = Read | NoStay | NotYet | Ambiguous
 
 
 @contextmanager
-def opened(settings: Settings, _queue: Queue) -> Iterator["Query"]:
-    """Gives the stage. Raises SpecError or FhirError."""
+def opened(settings: Settings, queue: Queue) -> Iterator["Query"]:
+    """Gives the stage. Raises SpecError, FhirError or StorageError."""
     servers = Servers.of(load_stream(settings.stream), settings)
-    yield Query(servers, ways_of(load_conditions(settings.schemas)))
+    numbers = NumbersNow(queue, Pseudonyms.in_folder(settings.var))
+    yield Query(servers, ways_of(load_conditions(settings.schemas)), numbers)
 
 
 class Query:
@@ -60,9 +63,10 @@ class Query:
     together = True
     delays = DELAYS
 
-    def __init__(self, servers: Servers, ways: Mapping[str, Way]) -> None:
+    def __init__(self, servers: Servers, ways: Mapping[str, Way], numbers: NumbersNow) -> None:
         self._servers = servers
         self._ways = ways
+        self._numbers = numbers
         self._rules: dict[tuple[str, str], ReadingRule] = {}
 
     def handle(self, taken: Sequence[Message], now: datetime) -> Iterator[Done]:
@@ -87,14 +91,14 @@ class Query:
         try:
             with self._servers.client(source) as client:
                 places = self._places(client, condition)
-                found = each_alone(client, messages, lambda some: self._found(client, condition, places, some))
+                found = each_alone(client, messages, lambda some: self._found(client, source, condition, places, some))
         except StageStopped as why:
             if len(self._servers.by_source) == 1:
                 raise
             due = now + _OTHERS_FIRST
             return {one.seq: Done(one, LATER, why.reason, due=due, counts=False) for one in messages}
         return {
-            one.seq: what if isinstance(what, Exception) else self._done(one, what, now)
+            one.seq: what if isinstance(what, Exception) else self._done(one, *what, now)
             for one, what in zip(messages, found, strict=True)
         }
 
@@ -106,9 +110,9 @@ class Query:
             raise stopped(client.source, error) from None
 
     def _found(
-        self, client: FhirClient, condition: Condition, places: Places, messages: Sequence[Message]
-    ) -> list[_Found]:
-        admissions = [admission_in(one.body) for one in messages]
+        self, client: FhirClient, source: str, condition: Condition, places: Places, messages: Sequence[Message]
+    ) -> list[tuple[Admission, _Found]]:
+        admissions = self._numbers.of(source, [admission_in(one.body) for one in messages])
         links = link_all(client, [_announced(one) for one in admissions])
         wanted = {
             place: Wanted(link, as_of_of(message, self._ways[message.branch]))
@@ -117,7 +121,8 @@ class Query:
         }
         rule = self._rule(client, condition)
         read = dict(zip(wanted, read_stays(client, condition, places, rule, list(wanted.values())), strict=True))
-        return [read[place] if isinstance(link, Linked) else link for place, link in enumerate(links)]
+        found = [read[place] if isinstance(link, Linked) else link for place, link in enumerate(links)]
+        return list(zip(admissions, found, strict=True))
 
     def _rule(self, client: FhirClient, condition: Condition) -> ReadingRule:
         key = client.source.base_url, condition.id
@@ -125,12 +130,12 @@ class Query:
             self._rules[key] = reading_rule(condition.variables, client.source.translation)
         return self._rules[key]
 
-    def _done(self, message: Message, found: _Found, now: datetime) -> Done:
+    def _done(self, message: Message, admission: Admission, found: _Found, now: datetime) -> Done:
         match found:
             case Ambiguous(reason):
                 return Done(message, DEAD, reason)
             case Read():
-                return self._read(message, found, now)
+                return self._read(message, admission, found, now)
             case NoStay(reason) if reason == DISCHARGED:
                 return Done(message, DISCHARGED)
             case NoStay(reason) if reason in _FOR_GOOD:
@@ -142,11 +147,11 @@ class Query:
             case NotYet(reason) | NoStay(reason):
                 return _not_yet(message, reason, now)
 
-    def _read(self, message: Message, found: Read, now: datetime) -> Done:
+    def _read(self, message: Message, admission: Admission, found: Read, now: datetime) -> Done:
         way, readings = self._ways[message.branch], as_parquet(found.readings)
         if len(readings) > LARGEST:
             return Done(message, DEAD, TOO_LARGE)
-        body = packed(StayRead(admission_in(message.body), tuple(found.stay), readings))
+        body = packed(StayRead(admission, tuple(found.stay), readings))
         as_of = as_of_of(message, way)
         put = Put(
             stage="predict",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
-from wardround.errors import FhirError
+from wardround.errors import DatabaseError, FhirError, StorageError
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint, shown
 from wardround.fhir.patience import Patience
@@ -85,12 +85,15 @@ def each_alone(
     """Returns what `work` makes of each item, done for all together; for one whose data break it, the exception.
 
     If the work fails, it is done for half of the items and then for the rest, down to the one that breaks it. Raises
-    StageStopped if it is the server that fails, which is so if it cannot even be asked for nobody.
+    StageStopped if it is the server that fails, which is so if it cannot even be asked for nobody; StorageError or
+    DatabaseError as `work` does.
     """
     if not items:
         return []
     try:
         return list(work(items))
+    except (StorageError, DatabaseError):
+        raise
     except Exception as error:  # noqa: BLE001 - whatever one patient's data may break, the others go on
         if isinstance(error, FhirError):
             _require_server(client, error)

@@ -1,0 +1,47 @@
+"""Where the visits of a source are kept, and the numbers that they have now. It sees numbers; it never logs."""
+
+import json
+from collections.abc import Sequence
+
+import msgspec
+
+from wardround.adapters.database.visits import Keys, known_of
+from wardround.adapters.queue.queue import Queue
+from wardround.adt.known import Kind, Known, Name
+from wardround.cds.pseudonyms import Pseudonyms
+from wardround.core.identifier import Identifier
+from wardround.stream.bodies import Admission, Number
+
+
+def keys_of(run: str, source: str, pseudonyms: Pseudonyms) -> Keys:
+    """Returns under which hashes the visits of a source are kept."""
+
+    def hashed(source: str, kind: str, identifier: Identifier) -> str:
+        return pseudonyms.of(source, kind, json.dumps(identifier))
+
+    return Keys(run, source, hashed)
+
+
+class NumbersNow:
+    """What admissions are about, hours after they were put: numbers may have been merged into others since."""
+
+    def __init__(self, queue: Queue, pseudonyms: Pseudonyms) -> None:
+        self._queue = queue
+        self._pseudonyms = pseudonyms
+
+    def of(self, source: str, admissions: Sequence[Admission]) -> list[Admission]:
+        """Returns the same with the numbers of now. Raises StorageError or DatabaseError."""
+        visits = {Name(Kind.VISIT, one.visit.identifier) for one in admissions}
+        patients = {Name(Kind.PATIENT, number.identifier) for one in admissions for number in one.patients}
+        with self._queue.database.reading() as connection:
+            known = known_of(connection, keys_of(self._queue.run, source, self._pseudonyms), visits | patients)
+        return [_renewed(one, known) for one in admissions]
+
+
+def _renewed(admission: Admission, known: Known) -> Admission:
+    patients = (known.remaining(Kind.PATIENT, one.identifier) for one in admission.patients)
+    return msgspec.structs.replace(
+        admission,
+        visit=Number(*known.remaining(Kind.VISIT, admission.visit.identifier)),
+        patients=tuple(Number(*one) for one in dict.fromkeys(patients)),
+    )
