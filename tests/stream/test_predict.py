@@ -112,6 +112,20 @@ def test_a_shadow_branch_scores_and_passes_nothing_on(hospital_with: Callable[..
     assert len(scored(hospital)) == 1
 
 
+def test_a_shadow_branch_may_try_a_stored_version_beside_the_live_one(hospital_with: Callable[..., Hospital]) -> None:
+    trial = {"id": "trial", "at": ["0h"], "mode": "shadow", "model": "1.0.0-0123456789ab"}
+    hospital = hospital_with(
+        [{"id": "now", "at": ["0h"]}, trial], card={"thresholds": {"moderate": 0.98, "high": 0.99}}
+    )
+    hospital.ward.stay("a", lactate=6.0)
+    hospital.upload()
+    hospital.admit("a")
+    hospital.admit("a", branch="sepsis/trial")
+
+    assert hospital.run(hospital.query, hospital.predict)[2:] == [("done", ""), ("shadow", "high")]
+    assert [one.band for one in scored(hospital)] == ["low"]
+
+
 def test_a_condition_in_shadow_makes_all_its_branches_shadows(hospital_with: Callable[..., Hospital]) -> None:
     hospital = hospital_with(mode="shadow")
     hospital.ward.stay("a", lactate=0.6)

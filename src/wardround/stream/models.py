@@ -1,7 +1,6 @@
 """The model that a branch scores with: the live one of its condition, or a stored version that it names."""
 
 from datetime import timedelta
-from functools import lru_cache
 from typing import NamedTuple
 
 from wardround.adapters.models.store import ModelStore
@@ -27,8 +26,7 @@ class Models:
 
     def __init__(self, store: ModelStore, live: Live) -> None:
         self._live = live
-        self._store = store
-        self._stored = lru_cache(maxsize=4)(self._loaded)
+        self._stored = StoredModels(store)
 
     def is_suspended(self, condition_id: str) -> bool:
         """Returns whether the condition computes nothing for people now."""
@@ -38,7 +36,7 @@ class Models:
         """Returns the model of a branch, or why there is none at the moment."""
         if way.branch.model != LIVE:
             try:
-                return self._stored(way.condition, way.branch.model)
+                return self._stored.of(way.condition, way.branch.model)
             except (ModelError, StorageError) as error:
                 return str(error)
         in_use = self._live.of(way.condition.id)
@@ -46,11 +44,18 @@ class Models:
             return in_use.problem
         return Model(in_use.scoring, in_use.version, in_use.horizon)
 
-    def _loaded(self, condition: Condition, version: str) -> Model:
-        return stored_model(self._store, condition, version)
 
+class StoredModels:
+    """Stored versions, each prepared once."""
 
-def stored_model(store: ModelStore, condition: Condition, version: str) -> Model:
-    """Returns a stored version, prepared. Raises ModelError or StorageError."""
-    model = store.model(condition, version)
-    return Model(Scoring.of(condition, model), version, horizon_of(model.card.horizon, condition))
+    def __init__(self, store: ModelStore) -> None:
+        self._store = store
+        self._models: dict[tuple[str, str], Model] = {}
+
+    def of(self, condition: Condition, version: str) -> Model:
+        """Returns a version. Raises ModelError or StorageError if it cannot be used."""
+        key = condition.id, version
+        if key not in self._models:
+            model = self._store.model(condition, version)
+            self._models[key] = Model(Scoring.of(condition, model), version, horizon_of(model.card.horizon, condition))
+        return self._models[key]

@@ -22,7 +22,7 @@ from wardround.adapters.queue.requests import Requested
 from wardround.errors import FhirError, SpecError
 from wardround.fhir.client import FhirClient
 from wardround.results import fhir_validity
-from wardround.results.alert_policy import AlertPolicy, Notification, Verdict, verdict
+from wardround.results.alert_policy import Notification, Verdict, verdict
 from wardround.results.risk_assessment import Screening, identity
 from wardround.settings import Settings
 from wardround.spec.loading import load_conditions, load_stream
@@ -33,6 +33,7 @@ from wardround.stream.branches import Way, ways_of
 from wardround.stream.channels.opening import Reach, opened_channels
 from wardround.stream.channels.telling import Failed, Refused, Sent, Telling
 from wardround.stream.each import DELAYS
+from wardround.stream.policies import policy_of
 from wardround.stream.recording import Recorder
 from wardround.stream.servers import Servers, each_alone
 from wardround.stream.written_before import Before, cancel_unsaid, channel_key, scores_of
@@ -152,7 +153,7 @@ class Notify:
         name = way.branch.channel
         if name is None:
             return ()
-        as_of, policy = screening.as_of, _policy(way, timedelta.max)
+        as_of, policy = screening.as_of, policy_of(way)
         if verdict(scored.score, scored.band, as_of, policy, None, as_of) is not Verdict.NOTIFY:
             return ()
         key = sha256(f"{identity(screening, scored.stay_id)}:{name}".encode()).hexdigest()
@@ -180,7 +181,7 @@ class Notify:
         reach, of = self._channels[name], ToldOf(message.key.partition(":")[0], way.condition.id, name)
         with self._queue.database.reading() as connection:
             last = last_told(connection, of)
-        decided = verdict(scored.score, scored.band, as_of, _policy(way, reach.expires), last, now)
+        decided = verdict(scored.score, scored.band, as_of, policy_of(way, reach.expires), last, now)
         if decided is not Verdict.NOTIFY:
             return Done(message, _NOT_SENT.get(decided, str(decided)))
         if now < self._resting.get(name, now):
@@ -251,17 +252,6 @@ class Notify:
             screening = self._recorder.screening(way, scored, as_of, source)
             key = sha256(f"{identity(screening, scored.stay_id)}:{name}".encode()).hexdigest()
             self._channels[name].channel.withdraw(self._telling(key, message, scored, way, as_of, now))
-
-
-def _policy(way: Way, expires: timedelta) -> AlertPolicy:
-    branch = way.branch
-    band = branch.band if branch.threshold is None else None
-    return AlertPolicy(
-        lock_out=way.condition.lock_out,
-        late_after=expires,
-        band=band or ("high" if branch.threshold is None else None),
-        threshold=branch.threshold,
-    )
 
 
 def _pause(age: timedelta) -> timedelta:

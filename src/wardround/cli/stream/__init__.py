@@ -6,6 +6,7 @@ from wardround.cli.stream.check import check_files
 from wardround.cli.stream.dead import command as dead
 from wardround.cli.stream.import_ import import_files
 from wardround.cli.stream.pause import pause_command, resume_command
+from wardround.cli.stream.replay import command as replay
 from wardround.cli.stream.run import (
     FIRST_PORT,
     host_option,
@@ -46,3 +47,4 @@ command.add_command(show_status)
 command.add_command(dead)
 command.add_command(pause_command)
 command.add_command(resume_command)
+command.add_command(replay)
