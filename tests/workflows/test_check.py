@@ -89,3 +89,17 @@ def test_the_database_is_looked_at_too_and_named_without_its_password(home, monk
     refused = CliRunner().invoke(wardround, ["check"])
     assert isinstance(refused.exception, SettingsError)
     assert "s3cret" not in refused.output + str(refused.exception)
+
+
+def test_the_feeds_of_the_stream_are_checked_where_there_are_any(home):
+    assert json.loads(CliRunner().invoke(wardround, ["check", "--json"]).stdout)["feeds"] == []
+    feed = (
+        "sources: {main: {fhir: a, time_zone: UTC, units: [MICU], patients: [{namespace: H, system: s}],"
+        " visits: {namespace: V, system: v}}}"
+    )
+    file = home / "include" / "stream.yaml"
+    file.write_text(feed)
+    assert "; feeds of the stream: main" in CliRunner().invoke(wardround, ["check"]).stdout
+    file.write_text(feed.replace("units", "unit"))
+    with pytest.raises(SpecError, match=r"stream\.yaml: sources\.main\.unit: unknown key"):
+        CliRunner().invoke(wardround, ["check"], catch_exceptions=False)

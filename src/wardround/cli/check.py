@@ -13,7 +13,7 @@ from wardround.settings import settings_from
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def command(as_json: bool) -> None:
-    """Validate every file in include/schemas, and check each condition's live model against them."""
+    """Validate include/schemas and the stream's settings, and check each condition's live model against them."""
     from rich.table import Column, Table
 
     from wardround.workflows.check import check
@@ -27,6 +27,7 @@ def command(as_json: bool) -> None:
             f"{checked.schemas}: {checked.variables} variables, {checked.server_profiles} server profiles,"
             f" {len(rows)} conditions; models in {checked.models};"
             f" database {checked.database}"
+            + (f"; feeds of the stream: {', '.join(checked.feeds)}" if checked.feeds else "")
         )
         table = Table("condition", "version", "columns", Column("spec digest", no_wrap=True), "mode")
         table.add_column("live model", no_wrap=True)

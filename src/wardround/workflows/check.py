@@ -9,7 +9,7 @@ from wardround.settings import Settings
 from wardround.spec.base import SpecModel
 from wardround.spec.conditions import Condition
 from wardround.spec.digest import spec_digest
-from wardround.spec.loading import load_conditions, load_server_profiles, load_variables
+from wardround.spec.loading import load_conditions, load_server_profiles, load_stream, load_variables
 
 State = Literal["ready", "no model", "refused", "suspended"]
 
@@ -40,6 +40,7 @@ class Checked(SpecModel):
     server_profiles: int
     models: str
     database: str
+    feeds: tuple[str, ...]  # of the stream's settings, if there are any
     conditions: list[ConditionCheck]
 
 
@@ -56,6 +57,7 @@ def check(settings: Settings) -> Checked:
         server_profiles=len(load_server_profiles(settings.schemas)),
         models=str(settings.models),
         database=_database(settings),
+        feeds=tuple(load_stream(settings.stream).sources) if settings.stream.exists() else (),
         conditions=_conditions(settings),
     )
 
