@@ -123,3 +123,19 @@ def test_a_stage_or_a_source_is_paused_with_a_reason_and_resumed(called, queue):
     assert called("pause", "source", "other", "--why", "x").exit_code == 2
     assert "goes on" in called("resume", "stage", "query").stdout
     assert "was not paused" in called("resume", "stage", "query").stdout
+
+
+def test_alarms_are_listed_acknowledged_and_suspended(called, queue):
+    from wardround.adapters.queue.alarm_rows import settle
+
+    assert called("alarms", "list").stdout == "There are no alarms.\n"
+    settle(queue.database, ["oldest:query"], timedelta(hours=4), datetime.now(UTC))
+    assert called("alarms", "acknowledge", "oldest:query").exit_code == 0
+    assert called("alarms", "acknowledge", "disk").exit_code == 2
+    assert called("alarms", "suspend", "disk", "--for", "2h").exit_code == 0
+    assert called("alarms", "suspend", "disk").exit_code == 2
+
+    suspended, raised = json.loads(called("alarms", "list", "--json").stdout)["alarms"]
+    assert (suspended["name"], suspended["since"], suspended["who"]) == ("disk", None, "ward")
+    assert (raised["name"], raised["acknowledged"] is not None, raised["who"]) == ("oldest:query", True, "ward")
+    assert "oldest:query" in called("alarms", "list").stdout

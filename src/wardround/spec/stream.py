@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, model_validator
 
+from wardround.spec.alarms import Alarms
 from wardround.spec.base import Duration, SpecModel
 from wardround.spec.channels import Channel
 from wardround.spec.clock import TimeZone
@@ -234,6 +235,7 @@ class StreamSettings(SpecModel):
     channels: dict[Annotated[str, Field(pattern=_FEED, max_length=40)], Channel] = Field(
         default={}, description="Ways to people by name, for the branches of conditions."
     )
+    alarms: Alarms = Field(default=Alarms(), description="When an alarm is raised, and where it is sent.")
     keep: Keep = Field(default=Keep(), description="How long what has ended is kept; the upkeep removes older things.")
 
     @property

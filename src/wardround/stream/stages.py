@@ -20,12 +20,13 @@ STAGES: Final = ("flag", "query", "predict", "notify")
 """The stages with queues, in the order in which a message passes them; each is the module of its name."""
 RESOLVE: Final = "resolve"
 """The stage before them for what FHIR Subscriptions announce; it runs where a source has one."""
-PROCESSES: Final = (LISTEN, *STAGES, RESOLVE)
+WATCH: Final = "watch"
+PROCESSES: Final = (LISTEN, *STAGES, RESOLVE, WATCH)
 
 
 def processes_of(stream: StreamSettings) -> tuple[str, ...]:
     """Returns the processes that these settings need."""
-    return PROCESSES if stream.subscriptions else PROCESSES[:-1]
+    return tuple(name for name in PROCESSES if name != RESOLVE or stream.subscriptions)
 
 
 def opened_stage(name: str, settings: Settings, queue: Queue) -> AbstractContextManager[Stage]:

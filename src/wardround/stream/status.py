@@ -16,11 +16,10 @@ from wardround.adapters.queue.figures import Ended, Waiting, dead_letters, ended
 from wardround.adapters.queue.message import DEAD, DONE
 from wardround.adapters.queue.pauses import Pause, pauses
 from wardround.adapters.queue.queue import Queue
-from wardround.stream.stages import STAGES
+from wardround.stream.stages import RESOLVE, STAGES
 
-FAILURES: Final[Mapping[str, float]] = {"flag": 0.02, "query": 0.02, "predict": 0.02, "notify": 0.05}
+FAILURES: Final[Mapping[str, float]] = {"resolve": 0.02, "flag": 0.02, "query": 0.02, "predict": 0.02, "notify": 0.05}
 """The share of a stage's messages that may fail."""
-_LAST: Final = STAGES[-1]
 _RECENT: Final = timedelta(hours=1)
 
 
@@ -103,6 +102,7 @@ def status_of(queue: Queue, now: datetime) -> Status:
     paused = pauses(queue.database)
     paused_stages = {one.name: one for one in paused if one.kind == "stage"}
     waits, dead = waiting(queue, now), dead_letters(queue)
+    at_work = (RESOLVE, *STAGES) if RESOLVE in {*waits, *dead} else STAGES
     stages = tuple(
         StageStatus(
             stage,
@@ -111,7 +111,7 @@ def status_of(queue: Queue, now: datetime) -> Status:
             paused_stages.get(stage),
             worked(ended(queue, stage, now - _RECENT, now + _RECENT)),  # a clock may be set back
         )
-        for stage in STAGES
+        for stage in at_work
     )
     return Status(now, stages, last_received(queue), tuple(one for one in paused if one.kind == "source"))
 

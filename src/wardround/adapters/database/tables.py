@@ -219,11 +219,11 @@ STREAM_ALARM: Final = Table(
     "stream_alarm",
     METADATA,
     Column("name", Text, primary_key=True),  # for example oldest:query
-    Column("since", Moment, nullable=False),
+    Column("since", Moment),
     Column("pushed", Moment),
     Column("acknowledged", Moment),
-    Column("acknowledged_by", Text, nullable=False),
     Column("suspended_until", Moment),
+    Column("who", Text, nullable=False),
 )
 
 # A visit as the messages of its source left it (docs/decisions/0057-flagged-by-state.md): together, the census.

@@ -92,6 +92,21 @@ def ended(queue: Queue, stage: str, since: datetime, until: datetime) -> Iterato
             )
 
 
+def stuck(queue: Queue, before: datetime) -> dict[str, int]:
+    """Returns by stage how many messages are open that were received before a time, and have been tried.
+
+    Raises StorageError or DatabaseError.
+    """
+    asked = (
+        select(_MESSAGE.stage, func.count())
+        .where(_MESSAGE.run == queue.run, _MESSAGE.outcome.is_(None), _MESSAGE.began.is_not(None))
+        .where(_MESSAGE.received < before)
+        .group_by(_MESSAGE.stage)
+    )
+    with queue.database.reading() as connection:
+        return {str(stage): int(count) for stage, count in connection.execute(asked)}
+
+
 def last_received(queue: Queue) -> dict[str, datetime]:
     """Returns when each source's last message was received. Raises StorageError or DatabaseError."""
     asked = select(_MESSAGE.source, func.max(_MESSAGE.received)).group_by(_MESSAGE.source)

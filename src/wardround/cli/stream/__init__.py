@@ -2,6 +2,7 @@
 
 import click
 
+from wardround.cli.stream.alarms import command as alarm_commands
 from wardround.cli.stream.check import check_files
 from wardround.cli.stream.dead import command as dead
 from wardround.cli.stream.import_ import import_files
@@ -39,7 +40,7 @@ def command(context: click.Context, port: int, host: str, until_eof: bool, as_js
         run_all_processes(host, port, until_eof, as_json)
 
 
-for _position, _name in enumerate(("listen", "flag", "query", "predict", "notify", "resolve")):
+for _position, _name in enumerate(("listen", "flag", "query", "predict", "notify", "resolve", "watch")):
     command.add_command(process_command(_name, _position))
 command.add_command(import_files)
 command.add_command(check_files)
@@ -47,4 +48,8 @@ command.add_command(show_status)
 command.add_command(dead)
 command.add_command(pause_command)
 command.add_command(resume_command)
+<<<<<<< HEAD
 command.add_command(replay)
+=======
+command.add_command(alarm_commands)
+>>>>>>> eccab0a (Raise alarms of the stream, and let people answer them)

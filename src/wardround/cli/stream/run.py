@@ -1,9 +1,9 @@
-"""`wardround stream listen|flag|query|predict|notify`, and `wardround stream` for all of them."""
+"""`wardround stream listen|flag|query|predict|notify|watch`, and `wardround stream` for all of them."""
 
 import json
 import os
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -11,6 +11,12 @@ from wardround.adapters.sockets import LOOPBACK, end_with_stdin, listen, url_of
 from wardround.cli.process import give_back, tune_glibc
 from wardround.cli.results import say
 from wardround.settings import settings_from
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from socket import socket
+
+    from wardround.settings import Settings
 
 FIRST_PORT: Final = 9470
 """Of the page of the listener; each stage after it has the next one."""
@@ -23,6 +29,7 @@ _MEANS: Final = {
     "predict": "Score what was read with the live model.",
     "notify": "Write scores into the record, and tell people.",
     "resolve": "Read the Encounters that FHIR Subscriptions announce.",
+    "watch": "Raise alarms: queues that grow, visits that are stuck, sources that are silent, a disk that is full.",
 }
 
 host_option = click.option(
@@ -61,13 +68,20 @@ def process_command(name: str, position: int) -> click.Command:
                 said = json.dumps({"process": name, "page": where})
                 click.echo(said if as_json else f"stream {name}: ready; {where}/ready (Ctrl-C stops it)")
 
-            from wardround.stream.serving import serve_listener, serve_stage
-
-            serve = serve_listener if name == "listen" else partial(serve_stage, name)
-            serve(settings_from(), page, ready)
+            _serve(name)(settings_from(), page, ready)
         say(f"stream {name}: stopped")
 
     return command
+
+
+def _serve(name: str) -> "Callable[[Settings, socket, Callable[[], None]], None]":
+    if name == "watch":
+        from wardround.stream.watch import serve_watch
+
+        return serve_watch
+    from wardround.stream.serving import serve_listener, serve_stage
+
+    return serve_listener if name == "listen" else partial(serve_stage, name)
 
 
 def run_all_processes(host: str, port: int, until_eof: bool, as_json: bool) -> None:

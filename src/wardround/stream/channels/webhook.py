@@ -8,6 +8,7 @@ import binascii
 import hmac
 from base64 import b64decode, b64encode
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
@@ -32,15 +33,7 @@ class WebhookChannel:
 
     def tell(self, telling: Telling) -> Became:
         body = orjson.dumps({"type": TYPE, "timestamp": fhir_time(telling.screening.as_of), "data": message(telling)})
-        at = str(int(telling.now.timestamp()))
-        headers = {
-            "Content-Type": "application/json",
-            "webhook-id": telling.key,
-            "webhook-timestamp": at,
-            "webhook-signature": signature(self.key, telling.key, at, body),
-            "Idempotency-Key": telling.key,
-        }
-        return self.sender.send("POST", self.url, body, headers)
+        return self.sender.send("POST", self.url, body, signed_headers(self.key, telling.key, telling.now, body))
 
     def withdraw(self, telling: Telling) -> None:
         """Does nothing: what was sent cannot be taken back. The RiskAssessment says that it was in error."""
@@ -65,6 +58,18 @@ def message(telling: Telling) -> dict[str, Any]:
         "model_version": scored.model_version,
         "risk_assessment": {"system": IDENTIFIER_SYSTEM, "value": telling.risk_assessment},
         "note": ADJUNCT,
+    }
+
+
+def signed_headers(key: bytes, message_id: str, now: datetime, body: bytes) -> dict[str, str]:
+    """Returns the headers of a message in JSON that is sent now, or again."""
+    at = str(int(now.timestamp()))
+    return {
+        "Content-Type": "application/json",
+        "webhook-id": message_id,
+        "webhook-timestamp": at,
+        "webhook-signature": signature(key, message_id, at, body),
+        "Idempotency-Key": message_id,
     }
 
 

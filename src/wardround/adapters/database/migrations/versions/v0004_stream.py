@@ -75,11 +75,11 @@ def upgrade() -> None:
     op.create_table(
         "stream_alarm",
         sa.Column("name", sa.Text, primary_key=True),
-        sa.Column("since", _MOMENT, nullable=False),
+        sa.Column("since", _MOMENT),
         sa.Column("pushed", _MOMENT),
         sa.Column("acknowledged", _MOMENT),
-        sa.Column("acknowledged_by", sa.Text, nullable=False),
         sa.Column("suspended_until", _MOMENT),
+        sa.Column("who", sa.Text, nullable=False),
     )
     _create_visits()
 
