@@ -22,7 +22,7 @@ from wardround.workflows.servers import server_at
 COMPOSE = (PROJECT / "docker-compose.yaml").read_text()
 SERVICES = yaml.safe_load(COMPOSE)["services"]
 AIRFLOW = ["apiserver", "scheduler", "dag-processor", "worker", "triggerer", "init"]
-STREAM = {"listen": "128m", "flag": "128m", "query": "256m", "predict": "256m", "notify": "128m"}
+STREAM = {"listen": "128m", "flag": "128m", "query": "256m", "predict": "256m", "notify": "128m", "watch": "128m"}
 ONCE = {"airflow-init", "ward"}
 
 

@@ -48,8 +48,5 @@ command.add_command(show_status)
 command.add_command(dead)
 command.add_command(pause_command)
 command.add_command(resume_command)
-<<<<<<< HEAD
 command.add_command(replay)
-=======
 command.add_command(alarm_commands)
->>>>>>> eccab0a (Raise alarms of the stream, and let people answer them)
