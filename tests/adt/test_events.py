@@ -1,5 +1,6 @@
 """Every event: what it does to a visit, who is newly admitted, whose request is over."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from tests.adt.ward import EVERY, FEED, NOON, OF_SICU, WATCHES, Stream, adt, at,
 from wardround.adt.admissions import Watch
 from wardround.adt.effects import EFFECTS, Effect
 from wardround.adt.visit import Location
+from wardround.settings import PROJECT
 from wardround.spec.branches import Branch
 
 WITH_SICU = WATCHES | {OF_SICU: Watch(Branch(id="sicu", units=("SICU",)), timedelta(hours=12))}
@@ -104,6 +106,16 @@ def test_every_event_of_the_notes_table_has_its_effect() -> None:
         none: Effect.NONE,
     }
     assert {event: effect for events, effect in table.items() for event in events.split()}.items() <= EFFECTS.items()
+
+
+def test_the_document_names_every_event_with_its_effect() -> None:
+    """docs/stream.md has the table that people read."""
+    section = (PROJECT / "docs" / "stream.md").read_text().partition("## What is flagged")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if re.match(r"\| A\d\d", line)]
+    named = {event for row in rows for event in re.findall(r"A\d\d", row)}
+    for first, last in re.findall(r"A(\d\d) to A(\d\d)", " ".join(rows)):
+        named |= {f"A{number:02}" for number in range(int(first), int(last) + 1)}
+    assert named == set(EFFECTS)
 
 
 @pytest.mark.parametrize("text", ["ADT^A99", "ORU^R01", "ADT"])
