@@ -251,3 +251,9 @@ def test_an_error_quotes_nothing_of_the_message():
         read((msh(charset="MARKED") + "\rPID|1||MARKED").encode())
     assert "MARKED" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+def test_what_is_shown_of_a_message_is_nothing_that_it_says():
+    one = read(message("PID|1||MARKED", sender="MARKED|F"))
+    shown = [one, one.header, one.msh, one.first("PID"), one.first("PID").repetitions(3)]
+    assert "MARKED" not in "".join(map(repr, shown))

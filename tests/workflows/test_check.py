@@ -16,6 +16,7 @@ def home(schemas, tmp_path, monkeypatch):
     """A copy of the project's spec with no model, as WARDROUND_HOME."""
     shutil.copytree(schemas, tmp_path / "include" / "schemas")
     monkeypatch.setenv("WARDROUND_HOME", str(tmp_path))
+    monkeypatch.delenv("WARDROUND_STREAM")
     return tmp_path
 
 

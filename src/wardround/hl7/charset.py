@@ -47,6 +47,10 @@ class Decoded(NamedTuple):
     codec: str
     is_guessed: bool
 
+    def __repr__(self) -> str:
+        """Returns nothing of a patient."""
+        return f"Decoded({self.codec}, …)"
+
 
 def codec_of(names: str) -> str | None:
     """Returns Python's name of the character set that a field like MSH-18 names, None for an unknown one.

@@ -13,7 +13,7 @@ _LINE_END: Final = re.compile(rb"[\r\n]")
 _ANY_BYTE: Final = "latin_1"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Header:
     """The fields of a message's MSH as they were sent: `fields[n]` is MSH-n, with nothing unescaped or stripped."""
 

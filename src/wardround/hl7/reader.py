@@ -26,7 +26,7 @@ _LINE_ENDS: Final = re.compile(r"[\r\n]+")
 _NAME: Final = re.compile(r"[A-Z][A-Z0-9]{2}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Repetition:
     """One value of a field, with its components. `raw` is as it was sent."""
 
@@ -41,7 +41,7 @@ class Repetition:
         return unescaped(part, self.separators, self.codec)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Segment:
     """A segment: `fields[n]` is field n as it was sent, and `fields[0]` the name."""
 
@@ -66,7 +66,7 @@ class Segment:
         return found[0].value(component, subcomponent) if found else ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Hl7Message:
     """A message that could be read.
 

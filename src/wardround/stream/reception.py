@@ -98,7 +98,8 @@ class Reception:
     async def _stored(self, body: bytes) -> Became:
         offered = asyncio.wrap_future(self._store.offer(raw(body, self._name, self._clock())))
         try:
-            is_new = await asyncio.wait_for(offered, self._within)
+            async with asyncio.timeout(self._within):
+                is_new = await offered
         except TimeoutError:
             return self._not_stored(f"a message was not stored within {self._within:g} s")
         except NotNow as error:

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wardround.adapters.mllp.framing import HEAD, Deframer, Frame, framed
+from wardround.adapters.mllp.listener import Answer
 
 ONE, TWO = b"MSH|^~\\&|1\rPID|1\r", b"MSH|^~\\&|2\r"
 
@@ -94,3 +95,7 @@ def test_any_bytes_are_taken(pieces):
         for frame in deframer.fed(piece):
             assert b"\x1c" not in frame.body
             assert not frame.body.startswith(b"\x0b")
+
+
+def test_what_is_shown_of_a_frame_is_nothing_that_it_holds():
+    assert repr([Frame(b"MARKED"), Answer((b"MARKED",))]) == "[Frame(…), Answer(…)]"

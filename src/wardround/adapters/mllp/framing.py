@@ -20,6 +20,10 @@ class Frame(NamedTuple):
     body: bytes
     is_whole: bool = True
 
+    def __repr__(self) -> str:
+        """Returns nothing of a patient."""
+        return "Frame(…)"
+
 
 def framed(body: bytes) -> bytes:
     """Returns the bytes to send."""

@@ -27,6 +27,10 @@ class Answer(NamedTuple):
     bodies: tuple[bytes, ...]
     closes: bool = False
 
+    def __repr__(self) -> str:
+        """Returns nothing of a patient."""
+        return "Answer(…)"
+
 
 class Watch(Protocol):
     """Who counts what happens to connections."""
@@ -171,7 +175,8 @@ class Listener:
     async def _read(self, reader: asyncio.StreamReader, patience: float) -> bytes:
         """Waits for bytes; only while it does, the end of serving may interrupt a connection."""
         with self._interruptible():
-            return await asyncio.wait_for(reader.read(_AT_ONCE), max(patience, 0.0))
+            async with asyncio.timeout(patience):
+                return await reader.read(_AT_ONCE)
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
@@ -187,7 +192,8 @@ class Listener:
         if bodies:
             writer.write(b"".join(map(framed, bodies)))
         try:
-            await asyncio.wait_for(writer.drain(), _ANSWER_TAKEN)
+            async with asyncio.timeout(_ANSWER_TAKEN):
+                await writer.drain()
         except TimeoutError:
             writer.transport.abort()
             return False
@@ -204,7 +210,8 @@ async def _closed(writer: asyncio.StreamWriter) -> None:
     """Closes a connection when what was written is sent, and at once if that takes too long."""
     writer.close()
     try:
-        await asyncio.wait_for(writer.wait_closed(), _ANSWER_TAKEN)
+        async with asyncio.timeout(_ANSWER_TAKEN):
+            await writer.wait_closed()
     except (OSError, TimeoutError, asyncio.CancelledError):
         writer.transport.abort()
 
