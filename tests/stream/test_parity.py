@@ -17,6 +17,7 @@ from wardround.adapters.models.store import ModelStore
 from wardround.adapters.queue.message import Put
 from wardround.adapters.queue.queue import Queue
 from wardround.cds.live import Live
+from wardround.cds.pseudonyms import Pseudonyms
 from wardround.core import run_files
 from wardround.demo.fhir_server.running import running_server
 from wardround.demo.mimic2fhir import Selection, mimic2fhir
@@ -30,6 +31,7 @@ from wardround.stream.models import Models
 from wardround.stream.predict import Predict
 from wardround.stream.query import Query
 from wardround.stream.servers import Servers
+from wardround.stream.visit_keys import NumbersNow
 from wardround.workflows.screen import Means, ScreeningRequest, screen
 
 BRANCH = "sepsis/now"
@@ -44,7 +46,8 @@ class Door:
         ways, store = ways_of(conditions), ModelStore(settings.models)
         live = Live(store, {"sepsis": conditions["sepsis"]})
         live.look()
-        self._query = Query(Servers({FEED: FhirEndpoint(url)}, settings.schemas), ways)
+        numbers = NumbersNow(queue, Pseudonyms.in_folder(settings.var))
+        self._query = Query(Servers({FEED: FhirEndpoint(url)}, settings.schemas), ways, numbers)
         self._predict = Predict(Models(store, live), ways)
         self._queue = queue
         self._origin = 0
