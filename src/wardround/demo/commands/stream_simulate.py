@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wardround.adapters.sockets import LOOPBACK, listen, url_of
+from wardround.adapters.sockets import LOOPBACK, end_with_stdin, listen, url_of
 from wardround.cli.results import say, show
 from wardround.errors import WardroundError
 from wardround.settings import Settings, settings_from
@@ -67,6 +67,7 @@ def _address(_context: click.Context, _parameter: click.Parameter, given: str) -
     help="Seconds after the last message in which charts go on and notifications are awaited.",
 )
 @click.option("--webhook", type=click.IntRange(0, 65535), help="Open a webhook on this port; 0 takes a free one.")
+@click.option("--until-eof", is_flag=True, help="Stop when standard input ends (for a program that starts this one).")
 @click.option("--json", "as_json", is_flag=True, help="Print the account as one JSON object instead of a table.")
 def command(
     source: str,
@@ -80,6 +81,7 @@ def command(
     messages: int | None,
     after: float,
     webhook: int | None,
+    until_eof: bool,
     as_json: bool,
 ) -> None:
     """Play a hospital whose patients come, move, merge and leave: its ADT messages go to the listener over MLLP.
@@ -96,6 +98,9 @@ def command(
     from wardround.fhir.client import FhirClient
     from wardround.workflows.servers import server_at
 
+    signal.signal(signal.SIGTERM, _interrupt)
+    if until_eof:
+        end_with_stdin()
     settings, began = settings_from(), datetime.now(UTC)
     account, received = Account(), Received()
     with ExitStack() as stack:
@@ -111,7 +116,6 @@ def command(
         line = MllpLine(*to)
         stack.callback(line.close)
         say(f"Playing {len(recorded.stays)} stays to {to[0]} port {to[1]}")
-        signal.signal(signal.SIGTERM, _interrupt)
         pacing = Pacing(rate, messages, timedelta(seconds=after))
         try:
             play(feed, charts, line, pacing, machine_clock(), account)
@@ -156,9 +160,13 @@ def _recorded(data: Path | None, stays: int, seed: int, now: datetime, settings:
 
 
 def _tell(content: dict[str, Any]) -> None:
-    """Prints what a notification is about, without a name, number or value of a patient."""
-    words = [str(content.get(key, "")) for key in ("stay", "condition", "band", "model_version")]
-    click.echo(f"Notification  {'  '.join(word for word in words if word)}{'  late' if content.get('late') else ''}")
+    """Prints what a notification says, without a name, number or value of a patient; its id names it in logs."""
+    told = content.get("data")
+    data = told if isinstance(told, dict) else {}
+    condition = data.get("condition")
+    title = condition.get("title") if isinstance(condition, dict) else None
+    words = (title, data.get("band"), f"as of {data.get('as_of')}", data.get("id"))
+    click.echo(f"Notification: {', '.join(str(word) for word in words if word)}")
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
