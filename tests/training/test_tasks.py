@@ -206,3 +206,11 @@ def test_rows_have_the_expected_columns_and_are_renumbered() -> None:
     assert rows.columns.tolist() == [*ROW_COLUMNS, *OF_STAY]
     assert rows.index.tolist() == list(range(5))
     assert rows["sex_group"].tolist() == ["male"] * 2 + ["female"] * 3
+
+
+@pytest.mark.parametrize("at", [timedelta(minutes=1), timedelta(minutes=90), HOUR])
+def test_times_are_exact_to_the_microsecond_from_any_minute_on(at: timedelta) -> None:
+    task = task_of(DEATH, at, None)
+    rows = rows_of(_until(_stays({}, {"hours": 90}), task), task)
+    assert str(rows["as_of"].dtype) == UTC
+    assert {(as_of - IN - at) % HOUR for as_of in rows["as_of"]} == {timedelta()}

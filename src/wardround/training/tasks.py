@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import pandas as pd
 
+from wardround.core.microseconds import PER_HOUR
 from wardround.core.stays import OF_STAY, completed_years
 from wardround.errors import TrainingError
 from wardround.evaluation.results import Task
@@ -148,7 +149,9 @@ def rows_of(stays: pd.DataFrame, task: Task) -> pd.DataFrame:
     rows = ordered.loc[ordered.index.repeat(predictions)]
     number = np.arange(len(rows)) - np.repeat(np.cumsum(predictions) - predictions, predictions)
     hour = rows["first_hour"].to_numpy(dtype=float) + number * task.hours_per_row
-    as_of = rows["intime"].array + pd.to_timedelta(hour, unit="h")
+    # To the microsecond, as all columns of times: a fraction of an hour would otherwise make nanoseconds of them.
+    since = pd.to_timedelta(np.round(hour * PER_HOUR).astype(np.int64), unit="us").as_unit("us")
+    as_of = rows["intime"].array + since
     rows = rows.assign(as_of=as_of, hour=hour, matched=hour <= rows["matched_until"].to_numpy(dtype=float))
     groups = {"sex_group": _sex_group(rows["sex"]), "age_band": _age_band(rows)}
     rows = rows.assign(outcome=_outcome(rows, task), **groups)
