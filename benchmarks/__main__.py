@@ -10,6 +10,7 @@ from benchmarks import (
     peer,
     screening,
     stream_flag,
+    stream_listen,
     time_alone,
     warm,
 )
@@ -25,3 +26,4 @@ judged.main()
 dag.main()
 peer.main()
 stream_flag.main()
+stream_listen.main()

@@ -7,13 +7,14 @@ fsync on) adds its rows.
 
 import json
 import os
+import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Thread
 
@@ -115,6 +116,21 @@ def pss(process: int) -> float:
     return next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")) / 1000
 
 
+def bare(folder: Path) -> tuple[float, list[float]]:
+    """Returns the same of inserts of such messages with a commit each, in this process: what the disk allows."""
+    seconds: list[float] = []
+    with closing(sqlite3.connect(folder / "bare.sqlite", isolation_level=None)) as connection:
+        connection.execute("pragma journal_mode = wal")
+        connection.execute("pragma synchronous = full")
+        connection.execute("create table body (body blob)")
+        began = time.perf_counter()
+        for number in range(MESSAGES):
+            asked = time.perf_counter()
+            connection.execute("insert into body values (?)", [admission(number)])
+            seconds.append(time.perf_counter() - asked)
+    return MESSAGES / (time.perf_counter() - began), seconds
+
+
 def databases(folder: Path) -> dict[str, str]:
     """Returns the databases that are measured, by name."""
     found = {"SQLite": database_in(folder)}
@@ -123,20 +139,22 @@ def databases(folder: Path) -> dict[str, str]:
     return found
 
 
+def row(what: str, speed: float, seconds: list[float], memory: str) -> list[str]:
+    """Returns a row of the table."""
+    cuts = statistics.quantiles(seconds, n=100)
+    return [what, f"{speed:.0f}", f"{cuts[49] * 1000:.1f}", f"{cuts[98] * 1000:.1f}", memory]
+
+
 def main() -> None:
-    """Measures one and eight connections."""
-    rows = []
+    """Measures one and eight connections, after what the disk allows."""
     with tempfile.TemporaryDirectory() as text:
+        rows = [row("bare insert and commit, SQLite", *bare(Path(text)), "")]
         for name, database in databases(Path(text)).items():
             with listener(database, Path(text)) as (port, process):
                 rate(port, 1, 10_000_000 + time.time_ns() % 10**15)
                 for connections in (1, 8):
-                    speed, seconds = rate(port, connections, time.time_ns())
-                    cuts = statistics.quantiles(seconds, n=100)
-                    figures = [f"{cuts[49] * 1000:.1f}", f"{cuts[98] * 1000:.1f}", f"{pss(process):.0f}"]
-                    rows.append(
-                        [f"{name}, {connections} connection{'s' * (connections > 1)}", f"{speed:.0f}", *figures]
-                    )
+                    what = f"{name}, {connections} connection{'s' * (connections > 1)}"
+                    rows.append(row(what, *rate(port, connections, time.time_ns()), f"{pss(process):.0f}"))
     columns = ["messages of 8.5 kB, each on disk before its AA", "messages/s", "p50 ms", "p99 ms", "PSS MB"]
     table(f"wardround stream listen ({MESSAGES:,} messages a row; aim {_AIM}/s on one connection)", columns, rows)
 

@@ -4,7 +4,6 @@ import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 from threading import Event, Thread
 from time import sleep
@@ -119,4 +118,3 @@ def test_a_port_is_free_again_at_once(tmp_path):
     for _ in range(3):
         with listener(environment), sender_to("127.0.0.1", port) as sender:
             assert code(sender.send(message())) == "AA C1"
-            sender.connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
