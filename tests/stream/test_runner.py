@@ -15,7 +15,7 @@ from wardround.adapters.queue.pauses import Pause, pause, resume
 from wardround.adapters.queue.queue import Queue
 from wardround.errors import StorageError
 from wardround.stream.metrics import Metrics
-from wardround.stream.runner import MOST_TAKINGS, Runner
+from wardround.stream.runner import MOST_TAKINGS, POLL, Runner
 from wardround.stream.stage import StageStopped
 from wardround.stream.stage_metrics import StageMetrics
 
@@ -173,6 +173,25 @@ def test_a_stage_that_is_stopped_counts_no_attempt_and_goes_on_in_order(queue, r
     stage.become = lambda one: Done(one, "done")
     runner.step()
     assert stage.seen[-1] == ["2", "3", "4"]
+
+
+def test_a_stage_that_is_stopped_waits_longer_each_time_and_half_a_minute_at_most(queue, runner_of):
+    asked = [None, None, 7.0, None, None, None, 3_600.0]
+
+    def stopped(_message: Message) -> Done:
+        raise StageStopped("the server is down", asked.pop(0))
+
+    queue.put([raw(1)])
+    stage = Recorded(stopped)
+    runner = runner_of(stage)
+    waits = [0.0]
+    while asked:
+        waits.append(runner._waited(waits[-1]))
+    assert waits[1:] == [1, 2, 7, 14, 28, 30, 30]
+
+    stage.become = lambda one: Done(one, "done")
+    assert runner._waited(30) == 0
+    assert runner._waited(0) == POLL
 
 
 def test_a_full_disk_stops_the_stage_and_counts_no_attempt(queue, runner_of):

@@ -1,5 +1,6 @@
 """Tests that what is offered at once shares a commit, and is refused while it cannot be stored."""
 
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
@@ -97,6 +98,17 @@ def test_intake_ends_before_the_disk_is_full(urls):
 
         assert isinstance(refused.exception(), NotNow)
         assert queue.put([raw(1)]) == [True]
+
+
+def test_intake_is_slower_the_less_is_free(urls):
+    with opened(urls("sqlite")) as database:
+        free = shutil.disk_usage(database.place.file.parent).free
+        delays = []
+        for part in (0.4, 0.6, 0.9):
+            intake = Intake(Queue(database), int(part * free))
+            assert intake.refusal() == ""
+            delays.append(intake._delay())
+    assert delays[0] == 0 < delays[1] < delays[2] < 0.25
 
 
 def test_a_full_disk_is_told_and_the_message_is_taken_when_there_is_space_again(urls):

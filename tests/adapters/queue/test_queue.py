@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import insert, select, text, update
 from tests.adapters.queue.conftest import NOW, raw
 
+from wardround.adapters.database.backup import back_up, restore
 from wardround.adapters.database.database import Database, opened
 from wardround.adapters.database.tables import STREAM_BODY, STREAM_MESSAGE, STREAM_PAUSE
 from wardround.adapters.queue.message import DEAD, LATER, Done, Message
@@ -293,3 +294,17 @@ def test_a_claim_walks_the_open_messages_in_order_and_no_others(urls, url, toget
     assert "stream_message_open " in f"{found} ".replace("\n", " ").replace("(", " ")
     assert "stream_message_open_by_key" in found
     assert not [one for one in ("SCAN stream", "TEMP B-TREE", "Seq Scan", "Sort", "Join") if one in found], found
+
+
+def test_a_restored_queue_goes_on_where_it_was(urls, url, tmp_path):
+    engine = "sqlite" if url.startswith("sqlite") else "postgresql"
+    with opened(urls(engine)) as before, opened(urls(engine)) as after:
+        Queue(before).put([raw(number) for number in range(3)])
+        first, *_ = take(Queue(before), together=True)
+        Queue(before).finish([done(first)], NOW)
+        back_up(before, tmp_path / "backup.sqlite")
+        restore(after, tmp_path / "backup.sqlite")
+
+        queue = Queue(after)
+        assert queue.put([raw(0), raw(9)]) == [False, True]
+        assert bodies(take(queue, now=OVER, together=True)) == ["1", "2", "9"]
