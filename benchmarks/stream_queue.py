@@ -28,8 +28,8 @@ from wardround.stream.runner import Runner
 from wardround.stream.stage_metrics import StageMetrics
 
 WAITING: Final = 7_500  # six hours of a hospital with 900,000 messages a month
-_ALONE, _AT_ONCE, _SENDERS = 1_000, 4_000, 16
-_KEYED, _KEYS = 3_000, 400
+_ALONE, _AT_ONCE, _SENDERS = 300, 2_000, 16
+_KEYED, _KEYS = 1_500, 400
 _LARGE: Final = b"x" * 8_500  # an ADT message
 _SMALL: Final = b"x" * 300
 
