@@ -11,6 +11,7 @@ from benchmarks import (
     screening,
     stream_flag,
     stream_listen,
+    stream_score,
     time_alone,
     warm,
 )
@@ -27,3 +28,4 @@ dag.main()
 peer.main()
 stream_flag.main()
 stream_listen.main()
+stream_score.main()

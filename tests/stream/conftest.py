@@ -18,8 +18,9 @@ from wardround.settings import Settings
 __all__ = ["database", "queue", "url", "urls"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server() -> Iterator[RunningServer]:
+    """One server for all; each hospital empties it first."""
     with running_server() as running:
         yield running
 

@@ -139,7 +139,13 @@ class Hospital:
         self.ward.upload(self.url)
 
     def admit(
-        self, name: str, branch: str = "sepsis/now", after: timedelta = timedelta(), origin: int = 0, **changed: Any
+        self,
+        name: str,
+        branch: str = "sepsis/now",
+        after: timedelta = timedelta(),
+        origin: int = 0,
+        source: str = FEED,
+        **changed: Any,
     ) -> None:
         """Puts the admission of a visit, received some time after AS_OF, as the stage `flag` does.
 
@@ -163,7 +169,7 @@ class Hospital:
             dedup=f"{self._origin}:{branch}:key-{name}:0h",
             due=as_of,
             received=received,
-            source=FEED,
+            source=source,
             branch=branch,
             origin=self._origin,
             as_of=as_of,

@@ -101,6 +101,13 @@ def require_parity(folder: Path, settings: Settings, as_of: datetime, tmp_path: 
         scores, _ = door.said(as_of)
         request = ScreeningRequest(condition="sepsis", source_url=server.base_url, as_of=as_of)
         summary = screen(request, Means(FhirEndpoint(server.base_url), settings, lambda *_: None))
+        with FhirClient(FhirEndpoint(server.base_url)) as client:
+            for written in client.search("RiskAssessment", {}):
+                one = scores[written["encounter"]["reference"].removeprefix("Encounter/")]
+                prediction = written["prediction"][0]
+                assert abs(one.score - prediction["probabilityDecimal"]) <= 1e-9
+                assert all(f"{reason}." in prediction["rationale"] for reason in one.reasons)
+                assert list(one.basis) == [basis["reference"] for basis in written["basis"]]
     folder_of_run = RunFolder.existing(settings.runs, summary.run)
     ledger = folder_of_run.read_frame(run_files.LEDGER)
     bands: Counter[str] = Counter()

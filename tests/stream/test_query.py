@@ -5,18 +5,22 @@ from datetime import timedelta
 
 import pytest
 from tests.fixtures.icu import AS_OF
+from tests.stream.flagging import PSEUDONYMS
 from tests.stream.hospital import MRN, VISIT, Hospital
 
 from wardround.adt.known import Kind
 from wardround.core.identifier import Identifier
 from wardround.demo.fhir_server.faults import Fault, FaultPlan
 from wardround.demo.fhir_server.running import RunningServer
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.stream import query
 from wardround.stream.bodies import Number, stay_in
-from wardround.stream.query import WAITS
+from wardround.stream.query import WAITS, Query
 from wardround.stream.runner import MOST_TAKINGS
+from wardround.stream.servers import Servers
 from wardround.stream.stage import StageStopped
 from wardround.stream.stored_readings import as_parquet, of_parquet
+from wardround.stream.visit_keys import NumbersNow
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
@@ -184,6 +188,19 @@ def test_a_server_that_is_down_stops_the_stage_and_uses_up_no_attempt(
     hospital.queue.put_back(taken, AS_OF)
 
     assert hospital.run(hospital.query) == [("done", "")]
+
+
+def test_a_server_that_is_down_does_not_stop_the_patients_of_another(hospital: Hospital) -> None:
+    hospital.ward.stay("a")
+    hospital.upload()
+    hospital.admit("a")
+    hospital.admit("b", source="other")
+    nowhere = FhirEndpoint("http://127.0.0.1:9/fhir", retries=0)
+    servers = Servers({**hospital.servers.by_source, "other": nowhere}, hospital.settings.schemas)
+    stage = Query(servers, hospital.ways, NumbersNow(hospital.queue, PSEUDONYMS))
+
+    assert hospital.run(stage) == [("done", ""), ("later", "http://127.0.0.1:9/fhir: FhirUnreachable")]
+    assert hospital.run(stage, after=timedelta(seconds=14)) == []
 
 
 def test_one_patients_data_that_cannot_be_used_hold_up_no_other(hospital: Hospital) -> None:
