@@ -12,7 +12,6 @@ from wardround.cli.stream.sources import source_named, source_option
 from wardround.settings import settings_from
 
 if TYPE_CHECKING:
-    from wardround.adt.feed import feed_of
     from wardround.stream.checking import Finding
 
 
@@ -27,6 +26,7 @@ def check_files(files: tuple[Path, ...], source: str, each: bool, as_json: bool)
     The messages are taken as if they arrived now, with no visit known before. Nothing is stored, and nothing that they
     say is printed.
     """
+    from wardround.adt.feed import feed_of
     from wardround.spec.loading import load_conditions
     from wardround.stream.branches import ways_of
     from wardround.stream.checking import counted, findings
