@@ -101,6 +101,12 @@ def test_the_feeds_of_the_stream_are_checked_where_there_are_any(home):
     file = home / "include" / "stream.yaml"
     file.write_text(feed)
     assert "; feeds of the stream: main" in CliRunner().invoke(wardround, ["check"]).stdout
+    condition = next((home / "include" / "schemas" / "conditions").glob("*.yaml"))
+    as_it_was = condition.read_text()
+    condition.write_text(as_it_was + "stream: {branches: [{id: now, channel: ward}]}\n")
+    with pytest.raises(SpecError, match=r"stream\.yaml: has no channel 'ward', which the branch \w+/now names"):
+        CliRunner().invoke(wardround, ["check"], catch_exceptions=False)
+    condition.write_text(as_it_was)
     file.write_text(feed.replace("units", "unit"))
     with pytest.raises(SpecError, match=r"stream\.yaml: sources\.main\.unit: unknown key"):
         CliRunner().invoke(wardround, ["check"], catch_exceptions=False)

@@ -1,6 +1,6 @@
 """Reads include/schemas: YAML into frozen models, or a SpecError that names file, place, value and remedy."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
@@ -110,6 +110,18 @@ def load_stream(path: Path) -> StreamSettings:
             " another file with WARDROUND_STREAM"
         )
     return _validated(StreamSettings, path)
+
+
+def require_channels(conditions: Mapping[str, Condition], stream: StreamSettings, path: Path) -> None:
+    """Raises SpecError if a branch names a channel that the stream's settings, of the file `path`, do not have."""
+    for condition in conditions.values():
+        for branch in condition.stream.branches:
+            if branch.channel is not None and branch.channel not in stream.channels:
+                known = ", ".join(stream.channels) or "none"
+                raise SpecError(
+                    f"{path}: has no channel {branch.channel!r}, which the branch {condition.id}/{branch.id} names,"
+                    f" expected one of: {known}; add it under channels, or correct the branch"
+                )
 
 
 def load_source_map(path: Path, schemas: Path) -> Translation:

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from hashlib import sha256
-from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection
@@ -19,14 +18,13 @@ from wardround.adapters.models.store import ModelStore
 from wardround.adapters.queue.message import DEAD, DONE, LATER, Done, Message, Put
 from wardround.adapters.queue.queue import Queue
 from wardround.adapters.queue.requests import Requested
-from wardround.errors import FhirError, SpecError
+from wardround.errors import FhirError
 from wardround.fhir.client import FhirClient
 from wardround.results import fhir_validity
 from wardround.results.alert_policy import Notification, Verdict, verdict
 from wardround.results.risk_assessment import Screening, identity
 from wardround.settings import Settings
-from wardround.spec.loading import load_conditions, load_stream
-from wardround.spec.stream import StreamSettings
+from wardround.spec.loading import load_conditions, load_stream, require_channels
 from wardround.stream.asking import as_of_of, name_of
 from wardround.stream.bodies import Cancelled, Notice, Scored, for_record, packed
 from wardround.stream.branches import Way, ways_of
@@ -56,9 +54,9 @@ _NOT_SENT: Final = {Verdict.LATE: EXPIRED, Verdict.LOCKED_OUT: "locked_out", Ver
 def opened(settings: Settings, queue: Queue) -> Iterator["Notify"]:
     """Gives the stage. Raises SpecError, SettingsError or FhirError for what cannot be used, such as a secret."""
     stream, store = load_stream(settings.stream), ModelStore(settings.models)
-    ways = ways_of(load_conditions(settings.schemas))
-    require_channels(ways, stream, settings.stream)
-    servers = Servers.of(stream, settings)
+    conditions = load_conditions(settings.schemas)
+    require_channels(conditions, stream, settings.stream)
+    ways, servers = ways_of(conditions), Servers.of(stream, settings)
 
     def is_suspended(condition_id: str) -> bool:
         return store.standing(condition_id).suspended is not None
@@ -66,18 +64,6 @@ def opened(settings: Settings, queue: Queue) -> Iterator["Notify"]:
     fhir_validity.prepare()
     with opened_channels(stream, settings.stream.parent, servers) as channels:
         yield Notify(queue, servers, ways, channels, Recorder(settings), is_suspended)
-
-
-def require_channels(ways: Mapping[str, Way], stream: StreamSettings, where: Path) -> None:
-    """Raises SpecError if a branch tells people through a channel that the stream's settings do not have."""
-    for way in ways.values():
-        name = way.branch.channel
-        if name is not None and name not in stream.channels:
-            known = ", ".join(stream.channels) or "none"
-            raise SpecError(
-                f"{where}: has no channel {name!r}, which the branch {way.name} names, expected one of: {known};"
-                " add it under channels, or correct the branch"
-            )
 
 
 class Notify:

@@ -9,7 +9,7 @@ from wardround.settings import Settings
 from wardround.spec.base import SpecModel
 from wardround.spec.conditions import Condition
 from wardround.spec.digest import spec_digest
-from wardround.spec.loading import load_conditions, load_server_profiles, load_stream, load_variables
+from wardround.spec.loading import load_conditions, load_server_profiles, load_stream, load_variables, require_channels
 
 State = Literal["ready", "no model", "refused", "suspended"]
 
@@ -57,9 +57,15 @@ def check(settings: Settings) -> Checked:
         server_profiles=len(load_server_profiles(settings.schemas)),
         models=str(settings.models),
         database=_database(settings),
-        feeds=tuple(load_stream(settings.stream).sources) if settings.stream.exists() else (),
+        feeds=_feeds(settings) if settings.stream.exists() else (),
         conditions=_conditions(settings),
     )
+
+
+def _feeds(settings: Settings) -> tuple[str, ...]:
+    stream = load_stream(settings.stream)
+    require_channels(load_conditions(settings.schemas), stream, settings.stream)
+    return tuple(stream.sources)
 
 
 def _database(settings: Settings) -> str:
