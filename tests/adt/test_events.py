@@ -243,6 +243,36 @@ def test_a_cancellation_that_is_older_than_what_is_known_is_late() -> None:
     assert (change.outcome, ward.lies()) == ("late", ("SICU", True))
 
 
+def test_a_cancellation_counts_by_when_it_was_entered_whenever_what_it_cancels_happened() -> None:
+    ward = Stream()
+    ward.take(
+        adt("A01", unit="WARD7", when=at("08:00")),
+        adt("A02", when=at("09:00")),
+        adt("A08", "V1", "SICU", when=at("09:30")),
+    )
+    change = ward.take(adt("A12", unit="WARD7", when=at("09:00"), recorded=at("09:40")))
+    assert (change.outcome, ward.lies()) == ("done", ("WARD7", True))
+
+
+def test_what_was_entered_at_the_time_of_a_cancellation_counts() -> None:
+    ward = Stream()
+    ward.take(
+        adt("A01", unit="WARD7", when=at("08:00")), adt("A12", unit="WARD7", when=at("08:00"), recorded=at("08:10"))
+    )
+    assert ward.take(adt("A02", when=at("08:05"), recorded=at("08:10"))).outcome == "done"
+
+
+def test_after_the_event_that_follows_a_cancellation_late_is_late_again() -> None:
+    ward = Stream()
+    ward.take(
+        adt("A01", unit="WARD7", when=at("08:00")), adt("A12", unit="WARD7", when=at("08:00"), recorded=at("09:10"))
+    )
+    assert ward.known.visits[visit("V1")].event_time == at("08:00")
+    ward.take(adt("A02", when=at("09:20")))
+    change = ward.take(adt("A02", unit="SICU", when=at("09:00"), recorded=at("09:25")))
+    assert (change.outcome, ward.lies()) == ("late", ("MICU", True))
+
+
 def test_a_transfer_that_was_planned_ahead_can_be_cancelled_before_it_happens() -> None:
     ward = Stream()
     ward.take(adt("A01", unit="WARD7", when=at("08:00")))
@@ -258,7 +288,7 @@ def test_a_cancelled_discharge_opens_and_asks_again() -> None:
     assert (flagged(change), ward.lies()) == ([EVERY], ("MICU", True))
 
 
-@pytest.mark.parametrize(("hours", "asked"), [(11, []), (13, [EVERY])])
+@pytest.mark.parametrize(("hours", "asked"), [(11, []), (12, [EVERY]), (13, [EVERY])])
 def test_who_comes_back_is_not_asked_about_again_within_the_lock_out_after_a_score(hours: int, asked: list) -> None:
     ward = Stream(scores={(1, EVERY): NOON - timedelta(hours=hours)})
     ward.take(adt("A01", when=at("08:00")), adt("A03", when=at("09:00")))

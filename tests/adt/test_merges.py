@@ -3,7 +3,7 @@
 import pytest
 from tests.adt.ward import EVERY, FEED, Stream, adt, at, ended, flagged, merge, patient, visit
 
-from wardround.adt.known import Kind, Name
+from wardround.adt.known import Kind, Known, Name
 
 ACCOUNTS = FEED.__class__(**vars(FEED) | {"visit_fields": ("PID-18",)})
 
@@ -60,6 +60,13 @@ def test_a_merge_that_was_the_wrong_way_round_can_be_turned() -> None:
     ward.take(adt("A01", of="P1", when=at("08:00")), merge("P1", "P2"), merge("P2", "P1"))
     assert ward.patient() == "P1"
     assert ward.known.remaining(Kind.PATIENT, patient("P2")) == patient("P1")
+
+
+def test_numbers_that_lead_in_a_circle_end_somewhere() -> None:
+    """No message makes such a circle. If there is one nevertheless, the feed must not stand still."""
+    numbers = [patient("P1"), patient("P2"), patient("P3")]
+    circle = dict(zip((Name(Kind.PATIENT, one) for one in numbers), [*numbers[1:], numbers[0]], strict=True))
+    assert Known({}, circle, {}).remaining(Kind.PATIENT, numbers[0]) in numbers
 
 
 def test_several_patients_of_one_message_are_merged() -> None:

@@ -2,20 +2,26 @@
 
 import json
 from datetime import timedelta
+from itertools import count
 
 import pytest
-from tests.adt.ward import EVERY, NOON, OF_SICU, adt, at, merge, swap
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.adt.test_histories import messages
+from tests.adt.ward import EVERY, FEED, NOON, OF_SICU, Stream, adt, at, merge, swap
 from tests.stream.flagging import HOURS, LEASE, PSEUDONYMS, Flagging, following, source, ways
 
 from wardround.adapters.database.visits import forget
 from wardround.adapters.queue.message import Done
 from wardround.adapters.queue.queue import Queue
+from wardround.adt.census import census
 from wardround.cds.pseudonyms import Pseudonyms
 from wardround.errors import SettingsError
+from wardround.settings import settings_from
 from wardround.spec.branches import Branch
 from wardround.spec.loading import load_condition
 from wardround.stream.bodies import Cancelled, admission_in, for_record
-from wardround.stream.flag import Flag
+from wardround.stream.flag import Flag, watches_of
 
 
 @pytest.fixture(scope="module")
@@ -231,13 +237,14 @@ def test_no_number_is_in_a_key_a_reason_or_anywhere_but_in_bodies(flagging: Flag
     assert "CANARY" not in caplog.text
 
 
-def test_two_installations_hash_differently_and_another_ones_key_is_noticed(queue: Queue, sepsis, settings) -> None:
+def test_two_installations_hash_differently_and_another_ones_key_is_noticed(queue: Queue, sepsis, tmp_path) -> None:
+    installation = settings_from({"WARDROUND_VAR": str(tmp_path)})
     flagging = Flagging(queue, ways(sepsis))
     flagging.take(adt("A01"))
-    Flag(queue, flagging.sources, flagging.ways, PSEUDONYMS).require_same_key(settings)
+    Flag(queue, flagging.sources, flagging.ways, PSEUDONYMS).require_same_key(installation)
     other = Flag(queue, flagging.sources, flagging.ways, Pseudonyms(b"another key"))
     with pytest.raises(SettingsError, match=r"pseudonyms.key"):
-        other.require_same_key(settings)
+        other.require_same_key(installation)
 
 
 def test_visits_that_are_long_over_can_be_forgotten_and_those_that_go_on_cannot(flagging: Flagging) -> None:
@@ -266,3 +273,24 @@ def test_a_replay_of_the_same_messages_has_the_same_states_and_requests(queue: Q
     assert [row[:5] for row in live.rows()] == [row[:5] for row in replay.rows()]
     assert live.census() == replay.census() == [("SICU", "V1", "P2")]
     assert sorted(live.keys()) == sorted(replay.keys())
+
+
+_RUNS = count()
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(some=st.lists(messages(), min_size=50, max_size=90))
+def test_what_is_kept_in_the_database_is_what_the_messages_say_one_by_one(database, sepsis, some: list[bytes]) -> None:
+    """Whatever a transaction reads for 32 messages, each is judged as if all that was ever known had been at hand."""
+    given_ways = ways(sepsis, Branch(id="every", at=HOURS), Branch(id="sicu", units=("SICU",), at=HOURS))
+    kept, alone = Flagging(Queue(database, f"any {next(_RUNS)}"), given_ways), Stream(watches=watches_of(given_ways))
+    kept.take(*some)
+    alone.take(*some)
+    outcomes = [(one.outcome, ", ".join(one.remarks)) for one in alone.changes]
+    assert kept.outcomes() == outcomes
+    assert len(kept.rows("query")) == sum(len(one.admissions) for one in alone.changes)
+    numbers = [one.visit.number.value for one in census(alone.known, FEED)]
+    assert [visit for _, visit, _ in kept.census()] == numbers
+    assert [patient for _, _, patient in kept.census()] == [alone.patient(one) for one in numbers]
+    states = {one.number: one for one in alone.known.visits.values() if one}
+    assert len(kept.keys()) == len(states)
