@@ -15,7 +15,7 @@ from wardround.adapters.queue.pauses import Pause, pause, resume
 from wardround.adapters.queue.queue import Queue
 from wardround.errors import StorageError
 from wardround.stream.metrics import Metrics
-from wardround.stream.runner import MOST_TAKINGS, POLL, Runner
+from wardround.stream.runner import MOST_LOST, POLL, Runner
 from wardround.stream.stage import StageStopped
 from wardround.stream.stage_metrics import StageMetrics
 
@@ -164,7 +164,7 @@ def test_a_stage_that_is_stopped_counts_no_attempt_and_goes_on_in_order(queue, r
     queue.put([raw(one) for one in range(1, 5)])
     stage = Recorded(stopped)
     runner = runner_of(stage)
-    for _ in range(2 * MOST_TAKINGS):
+    for _ in range(2 * MOST_LOST):
         with pytest.raises(StageStopped):
             runner.step()
     assert accounts(queue)["1"] == ("done", "", 1)
@@ -201,7 +201,7 @@ def test_a_full_disk_stops_the_stage_and_counts_no_attempt(queue, runner_of):
     queue.put([raw(1)])
     stage = Recorded(lambda one: Done(one, "done", state=full))
     runner = runner_of(stage)
-    for _ in range(2 * MOST_TAKINGS):
+    for _ in range(2 * MOST_LOST):
         with pytest.raises(StorageError):
             runner.step()
     assert accounts(queue)["1"] == (None, "", 0)
@@ -238,7 +238,7 @@ def test_what_a_killed_process_had_in_hand_is_handled_alone(queue, runner_of, cl
 
 def test_a_message_that_ends_the_process_each_time_becomes_a_dead_letter(queue, runner_of, clock):
     queue.put([raw(1), raw(2)])
-    for _ in range(MOST_TAKINGS):
+    for _ in range(MOST_LOST):
         queue.take("flag", 1, timedelta(seconds=15), clock(), together=True)
         clock.passes(15)
     stage = Recorded()

@@ -37,7 +37,7 @@ EXCLUDED: Final = "excluded"
 LARGEST: Final = 1 << 20
 """The most bytes that the readings of one stay may take. A stay with more is left to the scheduled screening."""
 TOO_LARGE: Final = "the readings take more than 1 MiB"
-# Two hours in all, in as many attempts as the runner grants (`runner.MOST_TAKINGS`).
+# Two hours in all.
 WAITS: Final = tuple(timedelta(seconds=seconds) for seconds in (10, 30, 60, 300, 900, 900, 1500, 1750, 1750))
 """How long until a visit that is not known yet is asked for again, time after time; then it is `unlinked`."""
 _FOR_GOOD: Final = ("under_age", DECEASED)

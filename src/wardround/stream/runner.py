@@ -26,7 +26,7 @@ POLL: Final = 0.1
 """Seconds between two looks into an empty queue."""
 LONGEST_WAIT: Final = 30.0
 """Seconds between two attempts of a stage that cannot work, at most."""
-MOST_TAKINGS: Final = 10
+MOST_LOST: Final = 10
 """How often a message is taken without being finished, because the process ends each time."""
 
 _LOOKED_EVERY: Final = 1.0  # seconds
@@ -126,8 +126,8 @@ class Runner:
         if any(one.key in self._waiting_keys for one in messages):
             self._queue.put_back(messages, self._clock())
             return
-        if messages[0].attempts > MOST_TAKINGS:
-            self._finish([Done(messages[0], DEAD, f"the process ended {MOST_TAKINGS} times while it was handled")])
+        if messages[0].lost >= MOST_LOST:
+            self._finish([Done(messages[0], DEAD, f"the process ended {MOST_LOST} times while it was handled")])
             return
         left = {one.seq: one for one in messages}
         done: list[Done] = []
@@ -203,7 +203,7 @@ def _portions(taken: Sequence[Message]) -> Iterator[Sequence[Message]]:
     """Yields what is handled together: alone, each message that was not finished before; it may end the process."""
     together: list[Message] = []
     for message in taken:
-        if message.attempts > 1:
+        if message.attempts > 1 or message.lost:
             if together:
                 yield together
             yield [message]

@@ -169,6 +169,7 @@ STREAM_MESSAGE: Final = Table(
     Column("as_of", Moment),
     Column("due", Moment, nullable=False),
     Column("attempts", Integer, nullable=False),
+    Column("lost", Integer, nullable=False),  # how often whoever took it did not finish it
     Column("taken_until", Moment),
     Column("began", Moment),  # the last time that it was taken
     Column("ended", Moment),

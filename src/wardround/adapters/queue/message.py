@@ -49,7 +49,12 @@ class Put(NamedTuple):
 
 
 class Message(NamedTuple):
-    """A message as a stage takes it, from `began` until `taken_until`; `attempts` includes this one."""
+    """A message as a stage takes it, from `began` until `taken_until`.
+
+    Attributes:
+        attempts: that counted, with this one.
+        lost: how often it was taken before by a process that was killed or stuck; these are no attempts.
+    """
 
     seq: int
     stage: str
@@ -65,6 +70,7 @@ class Message(NamedTuple):
     attempts: int
     began: datetime
     taken_until: datetime
+    lost: int = 0
 
     def __repr__(self) -> str:
         """Returns nothing of a patient."""

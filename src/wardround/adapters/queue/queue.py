@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, insert, null, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, insert, null, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from wardround.adapters.database.database import Database
@@ -61,7 +61,13 @@ class Queue:
             taking = (
                 update(STREAM_MESSAGE)
                 .where(_MESSAGE.seq.in_(chosen.scalars().all()), _open_and_free(lease, now))
-                .values(taken_until=now + lease, began=now, attempts=_MESSAGE.attempts + 1)
+                .values(
+                    taken_until=now + lease,
+                    began=now,
+                    # One whose lease is over was never finished: this attempt is in place of that.
+                    attempts=_MESSAGE.attempts + case((_MESSAGE.taken_until.is_(None), 1), else_=0),
+                    lost=_MESSAGE.lost + case((_MESSAGE.taken_until.is_(None), 0), else_=1),
+                )
                 .returning(*_TAKEN)
             )
             rows = {row.seq: row for row in connection.execute(taking)}
@@ -112,7 +118,7 @@ class Queue:
         facts = put._asdict()
         body = facts.pop("body")
         own = {"run": self.run, "digest": sha256(body).digest(), "due": _stored_due(put.due, now)}
-        return {**facts, **own, "attempts": 0, "reason": ""}
+        return {**facts, **own, "attempts": 0, "lost": 0, "reason": ""}
 
     def _finish(self, connection: Connection, done: Sequence[Done], now: datetime) -> list[bool]:
         if not done:

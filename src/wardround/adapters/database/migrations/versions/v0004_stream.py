@@ -30,6 +30,7 @@ def upgrade() -> None:
         sa.Column("as_of", _MOMENT),
         sa.Column("due", _MOMENT, nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("lost", sa.Integer, nullable=False),
         sa.Column("taken_until", _MOMENT),
         sa.Column("began", _MOMENT),
         sa.Column("ended", _MOMENT),
