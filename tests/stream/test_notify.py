@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 
 import orjson
 import pytest
+from sqlalchemy import update
 from tests.fixtures.icu import AS_OF
 from tests.stream.hospital import LEASE, Hospital
 from tests.stream.receiver import Receiver
 
+from wardround.adapters.database.tables import STREAM_MESSAGE
 from wardround.adapters.models.store import ModelStore
 from wardround.demo.fhir_server.faults import Fault, FaultPlan
 from wardround.demo.fhir_server.running import RunningServer
@@ -21,6 +23,9 @@ from wardround.stream.channels.emr_field import EmrFieldChannel
 from wardround.stream.channels.http import Sender
 from wardround.stream.channels.in_record import RecordChannel
 from wardround.stream.channels.webhook import WebhookChannel, signature
+from wardround.stream.notify import Notify
+from wardround.stream.recording import Recorder
+from wardround.stream.servers import Servers
 from wardround.stream.stage import StageStopped
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -208,6 +213,20 @@ def test_a_server_that_is_down_stops_the_stage_and_then_it_goes_on_in_order(
 
     assert ward.run(ward.notify, ward.notify) == [("done", ""), ("done", "")]
     assert [one["subject"]["reference"] for one in ward.held("RiskAssessment")] == ["Patient/p-b", "Patient/p-a"]
+
+
+def test_a_server_that_is_down_keeps_no_score_of_another_from_the_record(ward: Hospital, server: RunningServer) -> None:
+    ward.admit("b")
+    ward.admit("a")
+    ward.score()
+    nowhere = FhirEndpoint("http://127.0.0.1:9/fhir", retries=0)
+    both = Servers({**ward.servers.by_source, "other": nowhere}, ward.settings.schemas)
+    with ward.queue.database.writing() as connection:
+        mine = (STREAM_MESSAGE.c.run == ward.queue.run, STREAM_MESSAGE.c.key == "key-b")
+        connection.execute(update(STREAM_MESSAGE).where(*mine).values(source="other"))
+    stage = Notify(ward.queue, both, ward.ways, {}, Recorder(ward.settings), ward.models.is_suspended)
+
+    assert ward.run(stage, stage) == [("later", "http://127.0.0.1:9/fhir: FhirUnreachable"), ("done", "")]
 
 
 def test_a_cancelled_admission_is_taken_out_of_the_record_and_nobody_is_told_any_more(

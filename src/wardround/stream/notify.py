@@ -33,7 +33,8 @@ from wardround.stream.channels.telling import Failed, Refused, Sent, Telling
 from wardround.stream.each import DELAYS
 from wardround.stream.policies import policy_of
 from wardround.stream.recording import Recorder
-from wardround.stream.servers import Servers, each_alone
+from wardround.stream.servers import OTHERS_FIRST, Servers, each_alone
+from wardround.stream.stage import StageStopped
 from wardround.stream.written_before import Before, cancel_unsaid, channel_key, scores_of
 from wardround.workflows.retract_results import Verdict as Retracted
 from wardround.workflows.retract_results import retract_results
@@ -92,7 +93,7 @@ class Notify:
         self._resting: dict[str, datetime] = {}
 
     def handle(self, taken: Sequence[Message], now: datetime) -> Iterator[Done]:
-        """Yields what became of each message. Raises StageStopped if a FHIR server cannot be used."""
+        """Yields what became of each message. Raises StageStopped if the only server cannot be used."""
         for message in taken:
             way = self._ways.get(message.branch)
             if way is None:
@@ -103,6 +104,14 @@ class Notify:
                 yield self._handled(message, way, now)
 
     def _handled(self, message: Message, way: Way, now: datetime) -> Done:
+        try:
+            return self._done(message, way, now)
+        except StageStopped as why:
+            if len(self._servers.by_source) == 1:
+                raise
+            return Done(message, LATER, why.reason, due=now + OTHERS_FIRST, counts=False)
+
+    def _done(self, message: Message, way: Way, now: datetime) -> Done:
         match for_record(message.body):
             case Scored() as scored:
                 return self._recorded(message, scored, way, now)

@@ -27,7 +27,7 @@ from wardround.stream.bodies import Admission, StayRead, admission_in, packed
 from wardround.stream.branches import Way, ways_of
 from wardround.stream.each import DELAYS, each_said
 from wardround.stream.reading import DISCHARGED, NOT_YET_ADMITTED, Places, Read, Wanted, places_of, read_stays
-from wardround.stream.servers import Servers, each_alone, stopped
+from wardround.stream.servers import OTHERS_FIRST, Servers, each_alone, stopped
 from wardround.stream.stage import StageStopped
 from wardround.stream.stored_readings import as_parquet
 from wardround.stream.visit_keys import NumbersNow
@@ -41,8 +41,6 @@ TOO_LARGE: Final = "the readings take more than 1 MiB"
 WAITS: Final = tuple(timedelta(seconds=seconds) for seconds in (10, 30, 60, 300, 900, 900, 1500, 1750, 1750))
 """How long until a visit that is not known yet is asked for again, time after time; then it is `unlinked`."""
 _FOR_GOOD: Final = ("under_age", DECEASED)
-# While another source can be read, one that is down must not stop the stage.
-_OTHERS_FIRST: Final = timedelta(seconds=15)
 
 _Found = Read | NoStay | NotYet | Ambiguous
 
@@ -95,7 +93,7 @@ class Query:
         except StageStopped as why:
             if len(self._servers.by_source) == 1:
                 raise
-            due = now + _OTHERS_FIRST
+            due = now + OTHERS_FIRST
             return {one.seq: Done(one, LATER, why.reason, due=due, counts=False) for one in messages}
         return {
             one.seq: what if isinstance(what, Exception) else self._done(one, *what, now)

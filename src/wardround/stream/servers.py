@@ -6,6 +6,7 @@ Nothing is kept of a server but its profile: whoever asks next must find out ane
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
@@ -22,6 +23,8 @@ from wardround.workflows.servers import server_at
 
 # A connection that was kept open may have been closed; the stage itself is what waits for a server that is down.
 _RETRIES: Final = 1
+OTHERS_FIRST: Final = timedelta(seconds=15)
+"""How long the messages of a source wait whose server is down, while those of other sources are handled."""
 _NOBODY: Final = "wardround-nobody"
 
 T = TypeVar("T")
