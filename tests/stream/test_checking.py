@@ -94,7 +94,9 @@ def test_what_has_no_effect_is_late_or_cannot_be_used_is_said_with_its_rule_and_
         ("", "refused"),
         ("", "ignored"),
     ]
-    assert [one.why for one in found[3:6]] == [
+    assert found[0].why == "the event changes nothing"
+    assert [one.why for one in found[2:6]] == [
+        "it happened before what is known",
         "no_visit_number PV1-19",
         "charset_unknown MSH-18",
         "other_processing_id",

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from wardround.adt.admissions import Watch, Watches, is_watched
 from wardround.adt.feed import Feed
 from wardround.adt.known import Known
-from wardround.adt.transitions import DEAD, DONE, Change, changes
+from wardround.adt.transitions import DEAD, DONE, IGNORED, LATE, Change, changes
 from wardround.hl7.reader import read
 from wardround.hl7.refused import Hl7Error
 from wardround.spec.branches import Branch
@@ -24,6 +24,7 @@ THERE_ALREADY: Final = "in a watched unit already"
 FIRST_SEEN: Final = "in a watched unit, but first named by an update"
 OVER: Final = "the visit is over"
 NO_MOVE: Final = "no visit is moved by it"
+_WITHOUT_REMARK: Final = {IGNORED: "the event changes nothing", LATE: "it happened before what is known"}
 
 # Who would be flagged by a branch that asks about everybody whom the source watches.
 _ANY: Final = ""
@@ -75,7 +76,7 @@ def _said(change: Change, feed: Feed, known: Known) -> tuple[str, str]:
         return DONE, NO_BRANCH
     if change.outcome == DONE:
         return DONE, _not_flagged(change, feed, known)
-    return change.outcome, ", ".join(change.remarks)
+    return change.outcome, ", ".join(change.remarks) or _WITHOUT_REMARK.get(change.outcome, "")
 
 
 def _not_flagged(change: Change, feed: Feed, known: Known) -> str:

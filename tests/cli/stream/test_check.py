@@ -49,7 +49,7 @@ def test_each_message_can_be_asked_for_by_its_place(checking, tmp_path):
     lines = checking(message() + message(event="ADT^A31"), "--each").splitlines()
     assert lines[:2] == [
         f"{tmp_path}/a.hl7: message 1: A01 done: {NO_BRANCH}",
-        f"{tmp_path}/a.hl7: message 2: A31 ignored",
+        f"{tmp_path}/a.hl7: message 2: A31 ignored: the event changes nothing",
     ]
     listed = checking(message(), "--each", "--json").splitlines()
     assert [json.loads(line).get("event") for line in listed] == ["A01", None]
