@@ -82,6 +82,7 @@ def test_an_engine_that_resends_on_silence_only_gets_that():
 def test_a_condition_that_no_table_has_is_always_answered():
     assert answered(Verdict.STORED, "Y") == ("CA",)
     assert answered(Verdict.CANNOT_STORE, "al ") == ("CE",)
+    assert answered(Verdict.STORED, "ne", "su") == ("AA",)
 
 
 def test_an_answer_has_the_parties_swapped_whole_and_the_messages_own_id_version_and_processing_id():
@@ -116,7 +117,7 @@ def test_every_answer_ends_with_cr_and_names_the_message_that_it_answers(verdict
 
 
 def test_an_error_stands_where_the_messages_version_has_it():
-    old, middle, new = (one_answer(message(version=one), Verdict.CANNOT_STORE) for one in ("2.3.1", "2.5", "2.8"))
+    old, middle, new = (one_answer(message(version=one), Verdict.CANNOT_STORE) for one in ("2.3.1", "2.5", "2.7"))
     assert old.endswith(b"MSA|AE|C1|not stored, send it again\rERR|^^^207&Application internal error&HL70357\r")
     coded = b"ERR|||207^Application internal error^HL70357|E||||not stored, send it again\r"
     assert middle.endswith(b"MSA|AE|C1|not stored, send it again\r" + coded)

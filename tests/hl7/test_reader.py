@@ -38,8 +38,9 @@ def test_any_line_end_ends_a_segment(end):
     assert one.msh.value(18) == "UNICODE UTF-8"
 
 
-def test_a_line_break_inside_a_value_of_a_cr_message_is_part_of_the_value():
-    one = read(message("NTE|1||two\nlines", PATIENT))
+@pytest.mark.parametrize("end", ["\r", "\r\n"])
+def test_a_line_break_inside_a_value_of_a_cr_message_is_part_of_the_value(end):
+    one = read(message("NTE|1||two\nlines", PATIENT, end=end))
     assert one.value("NTE", 3) == "two\nlines"
     assert one.remarks == ()
     assert one.value("PID", 3) == "4711"
