@@ -5,7 +5,7 @@ from datetime import timedelta
 from itertools import count
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tests.adt.test_histories import messages
 from tests.adt.ward import EVERY, FEED, NOON, OF_SICU, Stream, adt, at, merge, swap
@@ -278,7 +278,13 @@ def test_a_replay_of_the_same_messages_has_the_same_states_and_requests(queue: Q
 _RUNS = count()
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+# A failure is not made smaller: with a database for each attempt, that takes minutes.
+@settings(
+    max_examples=8,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(some=st.lists(messages(), min_size=50, max_size=90))
 def test_what_is_kept_in_the_database_is_what_the_messages_say_one_by_one(database, sepsis, some: list[bytes]) -> None:
     """Whatever a transaction reads for 32 messages, each is judged as if all that was ever known had been at hand."""
