@@ -38,7 +38,7 @@ $(STAMP): requirements-dev.txt pyproject.toml
 demo: install ## Show everything once on an embedded FHIR server: data, training, screening, report
 	@$(BIN)/wardround demo
 
-up: install ## Keep it running: Airflow with its UI, the FHIR server, CDS Hooks, schedules on
+up: install ## Keep it running: Airflow with its UI, the FHIR server, CDS Hooks, the stream, schedules on
 	@exec $(BIN)/wardround up
 
 sandbox: install ## Show the bedside door in a browser: a small EHR page, whose charts call it

@@ -17,7 +17,7 @@ from wardround.errors import WardroundError, named
 # wardround/demo/commands for those that are only for demonstration.
 COMMANDS: dict[str, str] = {
     "demo": "Show everything once on an embedded FHIR server: data, training, screening, report.",
-    "up": "Keep it running: Airflow with its UI, the FHIR server, CDS Hooks, schedules on.",
+    "up": "Keep it running: Airflow with its UI, the FHIR server, CDS Hooks, the stream, schedules on.",
     "simulate": "Write a synthetic ward as MIMIC-IV CSVs and FHIR NDJSON, if you have no MIMIC.",
     "mimic2fhir": "Convert MIMIC-IV CSVs to MIMIC-IV-on-FHIR NDJSON, also as a census around a time.",
     "fhir-server": "Run the embedded FHIR R4 server, for demonstration and tests.",

@@ -1,13 +1,15 @@
-"""Runs a ward, a FHIR server, the bedside door and Airflow with its UI until the block ends."""
+"""Runs a ward, a FHIR server, the bedside door, the stream and Airflow with its UI until the block ends."""
 
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
 
 from wardround.adapters.database.bedside_removal import forget_lock_outs
 from wardround.adapters.database.database import opened
@@ -19,37 +21,58 @@ from wardround.core.progress import Say
 from wardround.demo.airflow_rest import FINISHED
 from wardround.demo.demo_ward import prepare_ward
 from wardround.demo.fhir_server.running import running_server
-from wardround.demo.standalone import POLL_SECONDS, Standalone, refuse_taken, running_standalone
+from wardround.demo.hospital.installation import EARLIEST, playing_hospital, running_stream, with_stream
+from wardround.demo.standalone import POLL_SECONDS, Standalone, free_port, refuse_taken, running_standalone
 from wardround.errors import RunIncomplete
 from wardround.settings import Settings, kept_apart
 from wardround.spec.loading import condition_ids
 
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
 
 @dataclass(frozen=True)
 class Ward:
-    """What is running: Airflow, the FHIR server's base URL, the bedside door's, and the settings of all three."""
+    """What is running: Airflow, the FHIR server's base URL, the bedside door's, and the settings of all of it.
+
+    `mllp_port` is the port of the stream, `webhook_port` the one at which it tells people.
+    """
 
     airflow: Standalone
     fhir_base_url: str
     cds_base_url: str
     settings: Settings
+    mllp_port: int
+    webhook_port: int
 
     def first_round(self, say: Say) -> None:
         """Trains conditions without a live model, and screens each once, so that there is something to see at once."""
         conditions = condition_ids(self.settings.schemas)
         store = ModelStore(self.settings.models)
-        self._run([f"train__{condition}" for condition in conditions if store.live(condition) is None], say)
+        untrained = [f"train__{condition}" for condition in conditions if store.live(condition) is None]
+        # From the first minute on, so that the stream need not wait for six hours before it can ask the model.
+        self._run(untrained, say, {"at": EARLIEST})
         # A condition that was suspended in an earlier session would end red, and stop everything.
         active = [condition for condition in conditions if store.standing(condition).suspended is None]
         self._run([f"screen_icu__{condition}" for condition in active], say)
 
-    def _run(self, dag_ids: list[str], say: Say) -> None:
+    @contextmanager
+    def hospital(self, say: Say) -> Iterator[None]:
+        """Lets a hospital play, whose notifications are printed, until the block ends."""
+        say("Playing a hospital: its ADT messages arrive at the stream, and its notifications are printed here")
+        with playing_hospital(self.settings, self.fhir_base_url, self.mllp_port, self.webhook_port):
+            yield
+
+    def look_after_the_stream(self, say: Say) -> None:
+        """Runs the upkeep of the stream once, as it runs every hour."""
+        self._run(["stream_upkeep"], say)
+
+    def _run(self, dag_ids: list[str], say: Say, conf: Mapping[str, Any] = NOTHING) -> None:
         """Starts the DAGs and returns when all have ended. Raises RunIncomplete for the first that failed."""
         if not dag_ids:
             return
         api = self.airflow.api
         self._wait_while(lambda: not all(api.knows(dag_id) for dag_id in dag_ids))
-        runs = {dag_id: api.trigger(dag_id, {}) for dag_id in dag_ids}
+        runs = {dag_id: api.trigger(dag_id, conf) for dag_id in dag_ids}
         say(f"Running {', '.join(dag_ids)}")
         self._wait_while(lambda: any(api.state(dag_id, run_id) not in FINISHED for dag_id, run_id in runs.items()))
         for dag_id, run_id in runs.items():
@@ -68,7 +91,14 @@ class Ward:
 
 @contextmanager
 def running_ward(
-    settings: Settings, mimic: Path | None, stays: int, now: datetime, port: int, cds_port: int, say: Say
+    settings: Settings,
+    mimic: Path | None,
+    stays: int,
+    now: datetime,
+    port: int,
+    cds_port: int,
+    mllp_port: int,
+    say: Say,
 ) -> Iterator[Ward]:
     """Creates a new ward in var/up as of `now`, and runs it; Airflow's history and the models in var/up are kept.
 
@@ -77,6 +107,7 @@ def running_ward(
     # Checked before anything in var/up is removed: the process that has the port may be using it.
     refuse_taken(port)
     refuse_taken(cds_port, "CDS Hooks", "--cds-port")
+    refuse_taken(mllp_port, "The stream", "--mllp-port")
     folder = settings.var / "up"
     own = kept_apart(settings, folder)
     with storing(folder):
@@ -90,13 +121,16 @@ def running_ward(
     mimic = prepare_ward(folder, mimic, stays, now, own, say)
     say("Starting the FHIR server")
     with running_server(data=folder / "fhir", db=folder / "fhir.sqlite") as server:
+        webhook_port = free_port()
+        own = with_stream(own, folder, server.base_url, mllp_port, webhook_port)
         variables = local_environment(own, folder / "airflow", server.base_url) | {"MIMIC_CSV_PATH": str(mimic)}
-        say("Starting CDS Hooks and Airflow")
+        say("Starting CDS Hooks, the stream and Airflow")
         with (
             running_door(
                 "--no-jwt", "--source", server.base_url, port=cds_port, environment={**os.environ, **variables}
             ) as door,
+            running_stream(own),
             running_standalone(variables, port, folder / "airflow.log") as airflow,
         ):
             airflow.wait_until_ready()
-            yield Ward(airflow, server.base_url, door.said["base_url"], own)
+            yield Ward(airflow, server.base_url, door.said["base_url"], own, mllp_port, webhook_port)
