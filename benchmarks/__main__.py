@@ -9,6 +9,7 @@ from benchmarks import (
     one_stay,
     peer,
     screening,
+    stream,
     stream_flag,
     stream_listen,
     stream_score,
@@ -24,6 +25,7 @@ one_stay.main()
 bedside.main()
 time_alone.main()
 judged.main()
+stream.main()
 dag.main()
 peer.main()
 stream_flag.main()
