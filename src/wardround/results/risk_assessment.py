@@ -19,7 +19,7 @@ DOOR_SYSTEM: Final = "urn:wardround:door"
 BEDSIDE: Final = "bedside"
 """The door that answers when a chart is opened."""
 SAME_WITHIN: Final = timedelta(minutes=10)
-"""Results of a door that rest on the same values are one result within such a part of an hour."""
+"""Results that name what they rest on, and rest on the same, are one result within such a part of an hour."""
 RISK_SYSTEM: Final = "http://terminology.hl7.org/CodeSystem/risk-probability"
 RISK_DISPLAYS: Final = {LOW: "Low likelihood", MODERATE: "Moderate likelihood", HIGH: "High likelihood"}
 ADJUNCT: Final = "Adjunct only: one input to a clinical judgement, never the sole basis of a decision."
@@ -44,7 +44,7 @@ class Screening:
         elsewhere: whether the results are written to a different server than the source.
         door: what made them, unless it was a scheduled screening: their `method` says so, and their identifiers are
             others, so that nobody takes them for a screening's.
-        rests_on: what the one result of a door rests on, as a digest.
+        rests_on: what the one result of a door rests on, as a digest, if the door may be asked again and again.
     """
 
     source_url: str
@@ -86,19 +86,20 @@ class Assessment:
 
 
 def identity(screening: Screening, stay_id: str) -> str:
-    """Returns the opaque identifier value: equal for equal source, encounter, condition, model version and as_of.
+    """Returns the opaque identifier value.
 
-    For a door it is equal for equal source, encounter, condition, model version, door and values that the result rests
-    on, within `SAME_WITHIN`: charts are opened again and again.
+    It is equal for equal source, encounter, condition, model version, as_of and door. If `rests_on` is given, that
+    counts too, and as_of only as `SAME_WITHIN` does: charts are opened again and again.
     """
-    as_of = screening.as_of
+    as_of, again = screening.as_of, bool(screening.rests_on)
     parts = [
         screening.source_url.rstrip("/"),
         stay_id,
         screening.condition.id,
         screening.model_version,
-        fhir_time(as_of - (as_of - _EPOCH) % SAME_WITHIN if screening.door else as_of),
-        *((screening.door, screening.rests_on) if screening.door else ()),
+        fhir_time(as_of - (as_of - _EPOCH) % SAME_WITHIN if again else as_of),
+        *((screening.door,) if screening.door else ()),
+        *((screening.rests_on,) if again else ()),
     ]
     return sha256(json.dumps(parts).encode()).hexdigest()
 

@@ -17,7 +17,7 @@ from wardround.fhir.references import Resource, id_in
 from wardround.fhir.times import micros_of, no_earlier_than, no_later_than
 from wardround.results.amendment import is_withdrawn, retracted
 from wardround.results.risk_assessment import BEDSIDE, DOOR_SYSTEM, MODEL_SYSTEM, method_codings
-from wardround.workflows.retract import ROUNDS
+from wardround.workflows.retract_results import ROUNDS
 
 _LOG = logging.getLogger(__name__)
 
