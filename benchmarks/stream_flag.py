@@ -13,9 +13,9 @@ from sqlalchemy import func, select
 from benchmarks.measure import table
 from wardround.adapters.database.database import opened
 from wardround.adapters.database.tables import STREAM_MESSAGE
+from wardround.adapters.pseudonyms import Pseudonyms
 from wardround.adapters.queue.message import Put
 from wardround.adapters.queue.queue import Queue
-from wardround.cds.pseudonyms import Pseudonyms
 from wardround.settings import PROJECT, database_in
 from wardround.spec.branches import Branch
 from wardround.spec.loading import load_condition

@@ -15,9 +15,9 @@ from tests.cds.kept import Kept
 
 from wardround.adapters.models.store import ModelStore
 from wardround.cds.door import Door
-from wardround.cds.live import Live
 from wardround.settings import Settings
 from wardround.spec.loading import load_condition, load_conditions
+from wardround.workflows.live_models import Live
 
 FIRST, SECOND = "1.0.0-0123456789ab", "1.0.1-abcdefabcdef"
 

@@ -15,7 +15,6 @@ import pytest
 from tests.cds.calls import bundle, call
 from tests.fixtures.simulated_ward import SimulatedWard
 
-from wardround.cds.current_stay import CurrentStay, How
 from wardround.cds.reading import Reader
 from wardround.cds.servers import Servers
 from wardround.cds.templates import templates
@@ -27,6 +26,7 @@ from wardround.features.build import feature_values
 from wardround.features.index import Index
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint
+from wardround.sources.fhir.current_stay import CurrentStay, How
 from wardround.sources.fhir.server import FhirServerSource
 from wardround.sources.fhir_folder.source import FhirFolderSource
 from wardround.sources.mimic.folder import MimicFolder

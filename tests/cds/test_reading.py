@@ -19,7 +19,6 @@ from tests.cds.kept import Kept
 from tests.fixtures.icu import AS_OF, Icu, loinc
 from tests.loopback import Line, serving
 
-from wardround.cds.current_stay import CurrentStay, How, NoStay
 from wardround.cds.door import Door
 from wardround.cds.exchange import Answer, Request
 from wardround.cds.hook_request import HookRequest
@@ -37,6 +36,7 @@ from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint
 from wardround.fhir.sign_in import BearerToken, ClientSecret
 from wardround.results.risk_assessment import Assessment, Screening, risk_assessment
+from wardround.sources.fhir.current_stay import CurrentStay, How, NoStay
 from wardround.spec.bedside import Bedside, OnlyIf
 from wardround.spec.conditions import Condition
 from wardround.spec.loading import load_condition

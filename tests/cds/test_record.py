@@ -196,7 +196,7 @@ def test_a_server_that_is_down_is_logged_once_and_every_result_is_told_of(
     site.write(nowhere, nowhere, answer.result)
 
     assert site.told == [("failed", "FhirUnreachable")] * 2 + [("written", "")]
-    mine = [one.getMessage() for one in caplog.records if one.name == "wardround.cds.outage"]
+    mine = [one.getMessage() for one in caplog.records if one.name == "wardround.adapters.outage"]
     assert len(mine) == 2
     assert mine[0].startswith(f"the record cannot be used: {NOBODY}: FhirUnreachable in ")
     assert mine[0].endswith("; it is logged again when it can")

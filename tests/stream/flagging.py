@@ -9,10 +9,10 @@ from tests.adt.ward import FEED, NOON
 
 from wardround.adapters.database.tables import STREAM_MESSAGE, STREAM_VISIT
 from wardround.adapters.database.visits import census_of
+from wardround.adapters.pseudonyms import Pseudonyms
 from wardround.adapters.queue.message import Done, Message, Put
 from wardround.adapters.queue.queue import Queue
 from wardround.adt.census import census
-from wardround.cds.pseudonyms import Pseudonyms
 from wardround.spec.branches import Branch
 from wardround.spec.stream import Authority, StreamSource
 from wardround.stream.branches import Way

@@ -18,7 +18,6 @@ from wardround.adapters.models.store import ModelStore
 from wardround.adapters.queue.message import Done, Put
 from wardround.adapters.queue.queue import Queue
 from wardround.adt.known import Kind, Name
-from wardround.cds.live import Live
 from wardround.core.identifier import Identifier
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint
@@ -36,6 +35,7 @@ from wardround.stream.recording import Recorder
 from wardround.stream.servers import Servers
 from wardround.stream.stage import Stage
 from wardround.stream.visit_keys import NumbersNow, keys_of
+from wardround.workflows.live_models import Live
 
 MRN, VISIT, FEED = "urn:oid:1.2.3", "urn:oid:1.2.4", "main"
 LEASE = timedelta(minutes=1)

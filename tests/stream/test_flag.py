@@ -12,10 +12,10 @@ from tests.adt.ward import EVERY, FEED, NOON, OF_SICU, Stream, adt, at, merge, s
 from tests.stream.flagging import HOURS, LEASE, PSEUDONYMS, Flagging, following, source, ways
 
 from wardround.adapters.database.visits import forget
+from wardround.adapters.pseudonyms import Pseudonyms
 from wardround.adapters.queue.message import Done
 from wardround.adapters.queue.queue import Queue
 from wardround.adt.census import census
-from wardround.cds.pseudonyms import Pseudonyms
 from wardround.errors import SettingsError
 from wardround.settings import settings_from
 from wardround.spec.branches import Branch

@@ -14,10 +14,9 @@ from tests.stream.hospital import FEED, promote_with, with_branches
 from wardround.adapters.database.database import opened
 from wardround.adapters.files.run_folder import RunFolder
 from wardround.adapters.models.store import ModelStore
+from wardround.adapters.pseudonyms import Pseudonyms
 from wardround.adapters.queue.message import Put
 from wardround.adapters.queue.queue import Queue
-from wardround.cds.live import Live
-from wardround.cds.pseudonyms import Pseudonyms
 from wardround.core import run_files
 from wardround.demo.fhir_server.running import running_server
 from wardround.demo.mimic2fhir import Selection, mimic2fhir
@@ -32,6 +31,7 @@ from wardround.stream.predict import Predict
 from wardround.stream.query import Query
 from wardround.stream.servers import Servers
 from wardround.stream.visit_keys import NumbersNow
+from wardround.workflows.live_models import Live
 from wardround.workflows.screen import Means, ScreeningRequest, screen
 
 BRANCH = "sepsis/now"

@@ -11,17 +11,15 @@ from typing import Final
 
 import orjson
 
+from wardround.adapters.pseudonyms import Pseudonyms
 from wardround.cds import card_words as words
 from wardround.cds import cards
 from wardround.cds.cards import About, Card, told
-from wardround.cds.current_stay import NO_ICU_STAY, CurrentStay, How
 from wardround.cds.discovery import Service
 from wardround.cds.exchange import Answer, Call, Outcome, Request, Result
 from wardround.cds.hook_request import HookRequest, hook_request
 from wardround.cds.keeping import Keeping, Shown, StayKey, Told
-from wardround.cds.live import InUse, Live
 from wardround.cds.problems import Problem
-from wardround.cds.pseudonyms import Pseudonyms
 from wardround.cds.reading import UNKNOWN_LOCATIONS, Lack, Reader, Reading
 from wardround.cds.scoring import Scored, score_stay
 from wardround.cds.screened import Screened
@@ -31,6 +29,8 @@ from wardround.results.alert_policy import AlertPolicy, Notification, Verdict, v
 from wardround.results.bands import INDETERMINATE, LOW, MODERATE
 from wardround.results.risk_assessment import Assessment
 from wardround.results.training_hours import OUTSIDE_TRAINING_HOURS
+from wardround.sources.fhir.current_stay import NO_ICU_STAY, CurrentStay, How
+from wardround.workflows.live_models import InUse, Live
 
 CHANNEL: Final = "bedside"
 MODEL_CARDS: Final = "/model-cards"

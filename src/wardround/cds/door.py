@@ -10,14 +10,13 @@ from datetime import datetime
 from typing import Final, Self
 
 from wardround.adapters.models.store import ModelStore
+from wardround.adapters.pseudonyms import Pseudonyms
 from wardround.cds.answering import RETRY_AFTER, Means, answer_call
 from wardround.cds.discovery import PATIENT_VIEW, Service, listed, services_of
 from wardround.cds.exchange import Answer, Request
 from wardround.cds.feedback import feedback_in
 from wardround.cds.keeping import Keeping, KeepsNothing
-from wardround.cds.live import Live
 from wardround.cds.problems import Problem
-from wardround.cds.pseudonyms import Pseudonyms
 from wardround.cds.reading import Reader
 from wardround.cds.screened import Ledgers
 from wardround.cds.servers import Servers
@@ -27,6 +26,7 @@ from wardround.fhir.endpoint import FhirEndpoint
 from wardround.settings import Settings
 from wardround.spec.loading import load_conditions
 from wardround.spec.servers import GENERIC, ServerProfile
+from wardround.workflows.live_models import Live
 
 SERVICES: Final = "/cds-services"
 _PAGE: Final = {

@@ -10,7 +10,6 @@ from functools import cached_property
 from itertools import islice
 from typing import Final
 
-from wardround.cds.current_stay import CurrentStay, NoStay, current_stay
 from wardround.core.reading_rule import ReadingRule
 from wardround.core.readings import Readings
 from wardround.features.windows import within_reach
@@ -21,6 +20,7 @@ from wardround.fhir.references import Resource, is_id, patient_of, patient_value
 from wardround.fhir.times import no_earlier_than
 from wardround.results.risk_assessment import is_scheduled
 from wardround.sources.fhir import encounter_search, hospital_search, locations, observations
+from wardround.sources.fhir.current_stay import CurrentStay, NoStay, current_stay
 from wardround.sources.fhir.encounter_rule import EncounterRule
 from wardround.sources.fhir.encounters import EncounterRecords
 from wardround.sources.fhir.encounters_by_id import encounters_by_id

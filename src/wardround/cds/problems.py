@@ -6,9 +6,8 @@ The texts name rules, keys and services, never what a request held: it may be a 
 from collections.abc import Mapping
 from typing import Final
 
-import orjson
-
 from wardround.cds.exchange import Answer, Call, Outcome
+from wardround.fhir.operation_outcome import operation_outcome
 
 # Codes of http://hl7.org/fhir/issue-type.
 _ISSUE: Final = {
@@ -49,9 +48,3 @@ class Problem(Exception):
     def answer(self, call: Call | None = None) -> Answer:
         """Returns the answer that says it."""
         return Answer(self.status, operation_outcome(_ISSUE[self.status], self.said), call, self.headers)
-
-
-def operation_outcome(code: str, said: str) -> bytes:
-    """Returns an OperationOutcome with one error; `code` is one of FHIR's issue types."""
-    issue = {"severity": "error", "code": code, "diagnostics": said}
-    return orjson.dumps({"resourceType": "OperationOutcome", "issue": [issue]})

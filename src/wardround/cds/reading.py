@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from wardround.cds.current_stay import CurrentStay, NoStay
 from wardround.cds.gathering import RISK_ASSESSMENT, Gathered
 from wardround.cds.hook_request import HookRequest
 from wardround.cds.problems import Problem
@@ -24,6 +23,7 @@ from wardround.errors import FhirError, FhirRefused, FhirUnreachable
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint
 from wardround.fhir.references import Resource
+from wardround.sources.fhir.current_stay import CurrentStay, NoStay
 from wardround.sources.prefetch.prefetch import ENCOUNTER, OBSERVATION, PATIENT, Coverage, Prefetched, Template
 from wardround.spec.conditions import Condition
 

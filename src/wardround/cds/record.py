@@ -14,9 +14,8 @@ from typing import Final
 
 from wardround import __version__
 from wardround.adapters.files import turns
+from wardround.adapters.outage import Outage
 from wardround.cds.exchange import Became, Call, Result
-from wardround.cds.live import Live
-from wardround.cds.outage import Outage
 from wardround.cds.servers import Servers
 from wardround.core.stay_reasons import Reason
 from wardround.errors import named
@@ -30,6 +29,7 @@ from wardround.results import fhir_validity
 from wardround.results.amendment import is_withdrawn
 from wardround.results.risk_assessment import BEDSIDE, Screening, device_identity, identity
 from wardround.settings import Settings
+from wardround.workflows.live_models import Live
 from wardround.workflows.screen.taking_turns import locks
 from wardround.workflows.screen.write_results import device_at, write_results
 from wardround.workflows.screen.written import Written

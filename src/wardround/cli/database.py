@@ -74,7 +74,7 @@ def erase_patient_in_database(patient: str, issuer: str, stays: tuple[str, ...],
     """
     from wardround.adapters.database.bedside_removal import erase_patient
     from wardround.adapters.database.database import opened
-    from wardround.cds.pseudonyms import Pseudonyms
+    from wardround.adapters.pseudonyms import Pseudonyms
 
     settings = settings_from()
     pseudonyms = Pseudonyms.existing(settings.var)

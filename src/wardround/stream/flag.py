@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from wardround.adapters.database.visits import Keys, has_foreign_keys, keep, known_of
+from wardround.adapters.pseudonyms import Pseudonyms
 from wardround.adapters.queue.message import DEAD, Done, Message, Put
 from wardround.adapters.queue.queue import Queue
 from wardround.adapters.queue.requests import Requested, end_requests, end_unsaid, last_scores
@@ -22,7 +23,6 @@ from wardround.adt.effects import EFFECTS, Effect
 from wardround.adt.feed import feed_of
 from wardround.adt.known import Kind, Known, Name
 from wardround.adt.transitions import Change, changes, names_in
-from wardround.cds.pseudonyms import Pseudonyms
 from wardround.core.identifier import Identifier
 from wardround.errors import SettingsError
 from wardround.hl7.reader import Hl7Message, read

@@ -4,11 +4,11 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from wardround.adapters.models.store import ModelStore
-from wardround.cds.live import Live
 from wardround.errors import ModelError, StorageError
 from wardround.spec.branches import LIVE
 from wardround.spec.conditions import Condition
 from wardround.stream.branches import Way
+from wardround.workflows.live_models import Live
 from wardround.workflows.screen.run import horizon_of
 from wardround.workflows.screen.scoring import Scoring
 

@@ -7,8 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import socket
 from typing import Final, NamedTuple
 
+from wardround.adapters.prometheus import CONTENT_TYPE
 from wardround.errors import DatabaseError, StorageError
-from wardround.stream.metrics import CONTENT_TYPE
 
 _TEXT: Final = "text/plain; charset=utf-8"
 _SECONDS: Final = 5.0  # for a request to arrive

@@ -13,7 +13,6 @@ from typing import Final
 from wardround.adapters.models.store import ModelStore
 from wardround.adapters.queue.message import DEAD, DONE, LATER, Done, Message, Put
 from wardround.adapters.queue.queue import Queue
-from wardround.cds.live import Live
 from wardround.results.training_hours import OUTSIDE_TRAINING_HOURS
 from wardround.settings import Settings
 from wardround.spec.loading import load_conditions
@@ -25,6 +24,7 @@ from wardround.stream.models import Model, Models
 from wardround.stream.scoring import Outcome, ToScore, score_together
 from wardround.stream.stored_readings import of_parquet
 from wardround.stream.warm_up import warm_up
+from wardround.workflows.live_models import Live
 
 SUSPENDED: Final = "suspended"
 SHADOW: Final = "shadow"

@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
+from wardround.adapters.pseudonyms import Pseudonyms
 from wardround.adapters.queue.message import DEAD, DONE, LATER, Done, Message, Put
 from wardround.adapters.queue.queue import Queue
-from wardround.cds.current_stay import NoStay
-from wardround.cds.pseudonyms import Pseudonyms
 from wardround.core.reading_rule import ReadingRule, reading_rule
 from wardround.errors import FhirError
 from wardround.fhir.client import FhirClient
 from wardround.settings import Settings
+from wardround.sources.fhir.current_stay import NoStay
 from wardround.sources.fhir.linking import Ambiguous, Announced, Linked, NotYet, link_all
 from wardround.sources.fhir.people import DECEASED
 from wardround.spec.conditions import Condition

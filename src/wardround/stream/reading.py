@@ -10,7 +10,6 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from wardround.cds.current_stay import NO_ICU_STAY, CurrentStay, NoStay, current_stay
 from wardround.core.exclusion import Decisive, Stay, reasons_against
 from wardround.core.microseconds import micros
 from wardround.core.reading_rule import ReadingRule
@@ -20,6 +19,7 @@ from wardround.features.windows import within_reach
 from wardround.fhir.client import FhirClient
 from wardround.fhir.references import Resource, patient_of, patient_values
 from wardround.sources.fhir import encounter_search, hospital_search, locations, observations
+from wardround.sources.fhir.current_stay import NO_ICU_STAY, CurrentStay, NoStay, current_stay
 from wardround.sources.fhir.encounter_rule import EncounterRule
 from wardround.sources.fhir.encounters import EncounterRecords
 from wardround.sources.fhir.encounters_by_id import encounters_by_id

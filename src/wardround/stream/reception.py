@@ -10,9 +10,9 @@ from typing import Final, Literal, Protocol
 
 from wardround.adapters.mllp.framing import Frame
 from wardround.adapters.mllp.listener import Answer
+from wardround.adapters.outage import Outage
 from wardround.adapters.queue.intake import NotNow
 from wardround.adapters.queue.message import Put
-from wardround.cds.outage import Outage
 from wardround.errors import DatabaseError, StorageError
 from wardround.hl7.acknowledgement import Contract, Verdict, acknowledgements, codes
 from wardround.hl7.header import header_of

@@ -11,11 +11,11 @@ from threading import Event
 from time import monotonic
 from typing import Final
 
+from wardround.adapters.outage import Outage
 from wardround.adapters.queue.message import DEAD, LATER, Done, Message
 from wardround.adapters.queue.pauses import pauses
 from wardround.adapters.queue.queue import Queue
-from wardround.cds.outage import Outage
-from wardround.cds.repeating import repeating
+from wardround.adapters.repeating import repeating
 from wardround.errors import DatabaseError, StorageError, named
 from wardround.stream.stage import Stage, StageStopped
 from wardround.stream.stage_metrics import StageMetrics

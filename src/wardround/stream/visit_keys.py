@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import msgspec
 
 from wardround.adapters.database.visits import Keys, known_of
+from wardround.adapters.pseudonyms import Pseudonyms
 from wardround.adapters.queue.queue import Queue
 from wardround.adt.known import Kind, Known, Name
-from wardround.cds.pseudonyms import Pseudonyms
 from wardround.core.identifier import Identifier
 from wardround.stream.bodies import Admission, Number
 

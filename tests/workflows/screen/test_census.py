@@ -11,8 +11,8 @@ from tests.stream.flagging import PSEUDONYMS
 
 from wardround.adapters.database.database import opened
 from wardround.adapters.files.run_folder import RunFolder
+from wardround.adapters.pseudonyms import Pseudonyms
 from wardround.adapters.queue.queue import Queue
-from wardround.cds.pseudonyms import Pseudonyms
 from wardround.errors import FhirError, SpecError
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint

@@ -19,14 +19,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from wardround.adapters.outage import Outage
+from wardround.adapters.prometheus import CONTENT_TYPE
 from wardround.cds.discovery import Service
 from wardround.cds.exchange import Answer, Call, Result
 from wardround.cds.exchange import Request as Asking
 from wardround.cds.http.audit import Asked, Audit
 from wardround.cds.http.body import body_of
-from wardround.cds.http.metrics import CONTENT_TYPE, Metrics
+from wardround.cds.http.metrics import Metrics
 from wardround.cds.http.openapi import openapi
-from wardround.cds.outage import Outage
 from wardround.cds.problems import Problem
 from wardround.cds.tokens.verification import Refused, Verifier
 from wardround.errors import DatabaseError, StorageError, WardroundError, named

@@ -15,8 +15,8 @@ import orjson
 
 from wardround.adapters.files.file_lock import lock
 from wardround.adapters.files.refused import storing
+from wardround.adapters.outage import Outage
 from wardround.cds.exchange import Became, Call
-from wardround.cds.outage import Outage
 from wardround.errors import StorageError
 
 _REST: Final = {

@@ -10,31 +10,29 @@ import os
 import secrets
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
-from itertools import groupby
 from pathlib import Path
 from typing import Final
 
+from wardround.adapters.prometheus import Metric, Series, bucket_bound, exposition
 from wardround.cds.exchange import Became, Heard
 
-CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _CALL_SECONDS: Final = "wardround_cds_call_seconds"
-_HELP: Final = {
-    "wardround_cds_requests_total": "Requests, by kind and status of HTTP.",
-    "wardround_cds_calls_total": "Calls of a service that reached the door, by what became of them.",
-    _CALL_SECONDS: "Seconds from the arrival of a call to its answer.",
-    "wardround_cds_refused_tokens_total": "Requests without an accepted token, by reason.",
-    "wardround_cds_audit_failures_total": "Audit records that could not be written.",
-    "wardround_cds_unkept_total": "Calls that were answered, and of which the database has nothing.",
-    "wardround_cds_results_total": "Scores that were to be written to the record, by what became of them.",
-    "wardround_cds_feedback_total": "Feedback that was kept, by whether its card is known.",
+_METRICS: Final = {
+    "wardround_cds_requests_total": Metric("counter", "Requests, by kind and status of HTTP."),
+    "wardround_cds_calls_total": Metric("counter", "Calls of a service that reached the door, by what became of them."),
+    _CALL_SECONDS: Metric("histogram", "Seconds from the arrival of a call to its answer."),
+    "wardround_cds_refused_tokens_total": Metric("counter", "Requests without an accepted token, by reason."),
+    "wardround_cds_audit_failures_total": Metric("counter", "Audit records that could not be written."),
+    "wardround_cds_unkept_total": Metric("counter", "Calls that were answered, and of which the database has nothing."),
+    "wardround_cds_results_total": Metric(
+        "counter", "Scores that were to be written to the record, by what became of them."
+    ),
+    "wardround_cds_feedback_total": Metric("counter", "Feedback that was kept, by whether its card is known."),
 }
 _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _SUFFIX: Final = ".json"
-
-Labels = tuple[tuple[str, str], ...]
-Series = tuple[str, Labels]
 
 
 class Metrics:
@@ -56,7 +54,7 @@ class Metrics:
         self._add("wardround_cds_calls_total", 1, service=service, outcome=outcome, band=band)
         for bucket in (*_BUCKETS, float("inf")):
             if seconds <= bucket:
-                self._add(f"{_CALL_SECONDS}_bucket", 1, service=service, le=_number(bucket))
+                self._add(f"{_CALL_SECONDS}_bucket", 1, service=service, le=bucket_bound(bucket))
         self._add(f"{_CALL_SECONDS}_sum", seconds, service=service)
         self._add(f"{_CALL_SECONDS}_count", 1, service=service)
 
@@ -101,7 +99,7 @@ class Metrics:
             sums = defaultdict(float, self._counts)
         for series, count in self._others():
             sums[series] += count
-        return "".join(_lines(sums))
+        return exposition(sums, _METRICS)
 
     def _add(self, name: str, count: float, **labels: str) -> None:
         with self._lock:
@@ -115,27 +113,3 @@ class Metrics:
             with suppress(FileNotFoundError):
                 for name, labels, count in json.loads(path.read_text()):
                     yield (name, tuple((label, value) for label, value in labels)), count
-
-
-def _lines(sums: Mapping[Series, float]) -> Iterator[str]:
-    for metric, series in groupby(sorted(sums, key=_order), key=lambda one: _metric(one[0])):
-        kind = "histogram" if metric == _CALL_SECONDS else "counter"
-        yield f"# HELP {metric} {_HELP[metric]}\n# TYPE {metric} {kind}\n"
-        for name, labels in series:
-            shown = ",".join(f'{label}="{value}"' for label, value in labels)
-            yield f"{name}{f'{{{shown}}}' if shown else ''} {_number(sums[name, labels])}\n"
-
-
-def _metric(name: str) -> str:
-    return _CALL_SECONDS if name.startswith(_CALL_SECONDS) else name
-
-
-def _order(series: Series) -> tuple[str, Labels, str, float]:
-    """Returns what sorts the buckets of a service by their bounds, before their sum and count."""
-    name, labels = series
-    bounds = [float(value) for label, value in labels if label == "le"]
-    return _metric(name), tuple(one for one in labels if one[0] != "le"), name, bounds[0] if bounds else 0.0
-
-
-def _number(value: float) -> str:
-    return "+Inf" if value == float("inf") else f"{value:.15g}"

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from wardround.cds.problems import operation_outcome
+from wardround.fhir.operation_outcome import operation_outcome
 
 REQUEST_SECONDS: Final = 20.0
 """How long a request may take to arrive, headers and body, also one that has been answered already."""

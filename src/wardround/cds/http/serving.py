@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from wardround.adapters.database.database import Database, opened
 from wardround.adapters.ready_server import ReadyServer
+from wardround.adapters.repeating import repeating
 from wardround.cds.door import Door
 from wardround.cds.exchange import Became, Call, Result
 from wardround.cds.http.app import ANSWER_SECONDS, Means, create_app
@@ -22,7 +23,6 @@ from wardround.cds.http.protocol import Bounded
 from wardround.cds.keeping import Keeping, KeepsNothing
 from wardround.cds.kept_in_database import WITHIN, keeping_in
 from wardround.cds.record import Record
-from wardround.cds.repeating import repeating
 from wardround.cds.tokens.used_tokens import UsedTokens
 from wardround.cds.tokens.verification import Verifier
 from wardround.errors import StorageError

@@ -17,8 +17,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from wardround.cds.problems import operation_outcome
 from wardround.errors import DatabaseError, StorageError, named
+from wardround.fhir.operation_outcome import operation_outcome
 from wardround.stream.subscriptions.notification import NotANotification, Notified, notified
 
 LARGEST: Final = 2**20

@@ -1,7 +1,8 @@
 """Keeps, for each condition, the model that is in use and whether the condition is suspended.
 
-The store is looked at every second, beside the calls: a model that went live is loaded while the one before it still
-answers, and a suspension counts from then on. No call waits for it, unless nobody has looked for a while.
+The doors that answer all the time share it. The store is looked at every second, beside their work: a model that went
+live is loaded while the one before it still answers, and a suspension counts from then on. Nobody waits for it, unless
+nobody has looked for a while.
 """
 
 import logging
@@ -14,7 +15,7 @@ from time import monotonic
 from typing import Final
 
 from wardround.adapters.models.store import ModelStore
-from wardround.cds.repeating import repeating
+from wardround.adapters.repeating import repeating
 from wardround.errors import ModelError, StorageError, WardroundError, named
 from wardround.spec.conditions import Condition
 from wardround.workflows.screen.run import horizon_of
@@ -97,7 +98,7 @@ class Live:
             standing = self._store.standing(condition.id)
         except (ModelError, StorageError) as error:
             if str(error) != self._unread[condition.id]:
-                _LOG.error("bedside, %s: %s", condition.id, error)
+                _LOG.error("%s: %s", condition.id, error)
             self._unread[condition.id] = str(error)
             return
         version = standing.version or ""
@@ -119,7 +120,7 @@ class Live:
         except Exception as error:  # noqa: BLE001 - whatever a model's file may break, the others go on
             problem = str(error) if isinstance(error, WardroundError) else f"model {version}: {named(error)}"
             if before.problem != problem:
-                _LOG.error("bedside, %s: %s", condition.id, problem)
+                _LOG.error("%s: %s", condition.id, problem)
             return replace(now, problem=problem)
-        _LOG.info("bedside, %s: model %s is in use", condition.id, version)
+        _LOG.info("%s: model %s is in use", condition.id, version)
         return replace(now, scoring=scoring, horizon=horizon_of(model.card.horizon, condition), problem="")

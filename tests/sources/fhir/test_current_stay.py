@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from wardround.cds.current_stay import CurrentStay, How, NoStay, current_stay
 from wardround.fhir.references import Bases
+from wardround.sources.fhir.current_stay import CurrentStay, How, NoStay, current_stay
 from wardround.sources.fhir.encounter_rule import EncounterRule
 from wardround.sources.fhir.encounters import EncounterRecords
 from wardround.spec.loading import load_condition
