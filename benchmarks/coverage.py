@@ -137,7 +137,9 @@ def simulated(
             truth = _truth(ward, models, stays)
             for drawing, has_it in zip(DRAWINGS, (test, generator.random(patients) < PREVALENCE), strict=True):
                 inputs, rows = ward.rows(has_it, generator)
-                judged = Judged((models[0].scores(inputs), models[1].scores(inputs)), rows, _sample(drawing, rows))
+                judged = Judged(
+                    (models[0].scores(inputs), models[1].scores(inputs)), rows, _sample(drawing, ward, rows)
+                )
                 figures = _compared(judged, truth)
                 # The patients of a subgroup are drawn by chance in any case, so once is enough.
                 of_subgroup = _in_subgroup(judged, truth) if drawing == "split" else iter(())
@@ -146,10 +148,13 @@ def simulated(
     return cells
 
 
-def _sample(drawing: str, rows: pd.DataFrame) -> Sample:
+def _sample(drawing: str, ward: Ward, rows: pd.DataFrame) -> Sample:
+    patients = rows["patient_id"]
     if drawing == "split":
-        return Sample.of_each_class(rows["outcome"].to_numpy(), rows["patient_id"], TEST_SHARE)
-    return Sample.by_chance(rows["patient_id"])
+        sample = Sample.of_each_class(rows["outcome"].to_numpy(), patients, TEST_SHARE)
+    else:
+        sample = Sample.by_chance(patients)
+    return sample.limited(rows["stay_id"], ward.most_outcomes)
 
 
 def _compared(judged: Judged, truth: Truth) -> Iterator[tuple[str, Metric, float]]:

@@ -69,10 +69,16 @@ class Courses(NamedTuple):
 
 @dataclass(frozen=True)
 class Ward:
-    """A process that draws patients, and what is true of it. `spread`: standard deviation of an input within a kind."""
+    """A process that draws patients, and what is true of it.
+
+    Attributes:
+        spread: standard deviation of an input within a kind.
+        most_outcomes: how many rows of a stay can have the outcome; None if all of them can.
+    """
 
     name: str
     spread: float
+    most_outcomes: int | None = None
 
     def kinds(self) -> Iterator[Kind]:
         raise NotImplementedError
@@ -222,4 +228,4 @@ def _noise(shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray
     return noise
 
 
-WARDS: Final = (FirstDay("a row per stay", 1.0), Hourly("a row per hour", float(np.hypot(_LEVEL, _NOISE))))
+WARDS: Final = (FirstDay("a row per stay", 1.0), Hourly("a row per hour", float(np.hypot(_LEVEL, _NOISE)), _HORIZON))

@@ -44,6 +44,19 @@ def test_rows_are_in_the_band_that_a_screening_gives_them() -> None:
     assert sum(each.share.value for each in found.values()) == pytest.approx(1)
 
 
+def test_the_low_band_knows_how_many_hours_of_a_stay_can_have_the_outcome() -> None:
+    patients = pd.Series(np.repeat(np.arange(60), 20))
+    score, outcome = np.tile(np.repeat([0.1, 0.3, 0.5], [16, 2, 2]), 60), np.zeros((60, 20), dtype=int)
+    outcome[:12, -6:] = 1
+    sample = Sample.by_chance(patients)
+    low, moderate, high = band_shares(outcome.ravel(), Scores(score, 0.4), 0.2, sample.limited(patients, 6))
+    hits, rows = (np.bincount(patients, weights=of) for of in (outcome.ravel() * (score < 0.2), score < 0.2))
+    expected = share_interval(hits, rows, Drawn.by_chance(60), np.full(60, 6.0))
+    assert (low.observed.low, low.observed.high) == pytest.approx(expected[:2])
+    assert [moderate, high] == list(band_shares(outcome.ravel(), Scores(score, 0.4), 0.2, sample))[1:]
+    assert low != band_shares(outcome.ravel(), Scores(score, 0.4), 0.2, sample)[0]
+
+
 def test_an_empty_band_has_no_observed_share() -> None:
     empty = _one_row_each(low=30, high=10)[1]
     assert (empty.rows, empty.share.value, empty.observed.value) == (0, 0, None)

@@ -53,6 +53,27 @@ def test_intervals_enclose_their_metric_and_do_not_depend_on_the_order_of_rows()
         assert (again[name].low, again[name].high) == pytest.approx((metric.low, metric.high))
 
 
+def test_the_prevalence_of_hours_is_as_certain_as_that_of_the_patients_who_can_have_the_outcome_in_some_of_them() -> (
+    None
+):
+    # 40 stays of a day, 8 with the outcome, which lasts six hours.
+    patients, outcome = pd.Series(np.repeat(np.arange(40), 24)), np.zeros((40, 24), dtype=int)
+    outcome[:8, -6:] = 1
+    sample = Sample.by_chance(patients)
+    any_hour, six = (
+        measure_with_intervals(outcome.ravel(), np.full(960, 0.5), 0.5, each)
+        for each in (sample, sample.limited(patients, 6))
+    )
+    of_patients = binomtest(8, 40).proportion_ci(method="wilson")
+    found = six["prevalence"]
+    assert (found.value, found.low, found.high) == pytest.approx(
+        (0.05, of_patients.low / 4, of_patients.high / 4), rel=0.02
+    )
+    assert any_hour["prevalence"].high > 1.05 * found.high
+    # Whoever is flagged in some hours may have the outcome in all of them.
+    assert any_hour["ppv"] == six["ppv"]
+
+
 def test_intervals_are_over_patients_not_stays() -> None:
     # Of these patients each has ten rows with neighbouring scores, which tell little more than one.
     in_tens = pd.Series(np.argsort(np.argsort(SCORE, kind="stable")) // 10)

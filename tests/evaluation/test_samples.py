@@ -88,6 +88,16 @@ def test_a_class_is_that_of_the_patient_and_rows_that_are_taken_were_drawn_like_
     assert some.by_patient(np.array([1.0, 2, 4])).tolist() == [1, 2, 4]
 
 
+def test_a_patient_can_have_the_outcome_in_so_many_rows_of_each_stay() -> None:
+    sample = Sample.by_chance(pd.Series(list("baabbb"), index=range(10, 16)))
+    limited = sample.limited(pd.Series(["b1", "a1", "a1", "b2", "b1", "b2"], index=range(10, 16)), 2)
+    rows = np.array([9.0, 3.0])
+    assert limited.can_have_it(rows).tolist() == [4, 2], "b has two stays"
+    # Rows that are taken may be fewer.
+    assert limited.take(np.arange(6) > 1).can_have_it(np.array([1.0, 3.0])).tolist() == [1, 3]
+    assert sample.limited(sample.patients, None).can_have_it(rows).tolist() == rows.tolist()
+
+
 def test_patients_who_came_by_chance_belong_to_no_class() -> None:
     parts = np.array([0.5, -0.25, -0.25])
     drawn = Sample.by_chance(pd.Series(list("abbc"))).drawn

@@ -97,6 +97,14 @@ def test_the_row_at_onset_is_left_out_and_the_horizon_holds_both_its_ends(onset,
     assert rows.loc[rows["outcome"], "hour"].min() == first_positive
 
 
+@pytest.mark.parametrize(("horizon", "most"), [(6 * HOUR, 6), (timedelta(minutes=90), 2)])
+def test_a_stay_has_the_outcome_at_most_as_often_as_its_task_says(horizon, most) -> None:
+    task = task_of(DEATH, DAY, horizon)
+    rows = rows_of(_followed(*({"onset": 20 + part / 4} for part in range(4)), task=task), task)
+    assert rows.groupby("stay_id")["outcome"].sum().max() == task.most_outcomes == most
+    assert DAILY.most_outcomes is None
+
+
 def test_no_row_is_after_the_end_of_the_stay() -> None:
     assert rows_of(_followed({"onset": 40, "hours": 10}, {"hours": 3.5}), HOURLY).groupby("stay_id")[
         "hour"

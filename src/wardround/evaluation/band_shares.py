@@ -9,7 +9,7 @@ from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
-from wardround.evaluation.metrics import share_of
+from wardround.evaluation.metrics import Metric, share_of
 from wardround.evaluation.results import BandShare
 from wardround.evaluation.samples import Sample
 from wardround.evaluation.tallies import Scores
@@ -50,10 +50,16 @@ def band_shares(outcome: np.ndarray, scores: Scores, moderate: float, sample: Sa
             band=band,
             rows=int(inside.sum()),
             share=share_of(sample.by_patient(inside), every, sample.drawn, _EMPTY),
-            observed=share_of(sample.by_patient(inside * outcome), sample.by_patient(inside), sample.drawn, _EMPTY),
+            observed=_observed(band, sample.by_patient(inside * outcome), sample.by_patient(inside), sample),
         )
         for band, inside in bands.items()
     )
+
+
+def _observed(band: Band, hits: np.ndarray, rows: np.ndarray, sample: Sample) -> Metric:
+    # Higher bands hold the rows of few patients: how many rows others would have there is not known.
+    most = sample.can_have_it(rows) if band == LOW else rows
+    return share_of(hits, rows, sample.drawn, _EMPTY, most=most)
 
 
 class UselessBand(NamedTuple):

@@ -23,14 +23,18 @@ class PatientRows:
 
     def __init__(self, outcome: np.ndarray, scores: Scores, sample: Sample) -> None:
         self._steps = Steps.of(outcome, scores)
-        self._patients = sample.number
+        self._sample = sample
         self.tally = self._steps.tally()
         self.drawn = sample.drawn
         self.has_it = sample.by_patient(outcome) > 0
 
     def by_patient(self, of_cells: np.ndarray) -> np.ndarray:
         """Returns the sum over each patient's rows of what depends on step and outcome alone (steps x 2)."""
-        return self._steps.by_patient(of_cells, self._patients)
+        return self._steps.by_patient(of_cells, self._sample.number)
+
+    def can_have_it(self, rows: np.ndarray) -> np.ndarray:
+        """Returns how many of so many rows can have the outcome, both by patient."""
+        return self._sample.can_have_it(rows)
 
 
 class Need(NamedTuple):
@@ -41,11 +45,15 @@ class Need(NamedTuple):
 
 
 class Share(NamedTuple):
-    """A share of rows: those of `part` among those of `whole`, each 1 or 0 for a row's step and outcome (steps x 2)."""
+    """A share of rows: those of `part` among those of `whole`, each 1 or 0 for a row's step and outcome (steps x 2).
+
+    `of_outcome`: it is the share of all rows with the outcome, which the horizon bounds.
+    """
 
     part: Callable[[Tally], np.ndarray]
     whole: Callable[[Tally], np.ndarray]
     needs: tuple[Need, ...] = ()
+    of_outcome: bool = False
 
     def figure(self, tally: Tally) -> float:
         return float((self.part(tally) * tally.cells).sum() / (self.whole(tally) * tally.cells).sum())
@@ -53,7 +61,8 @@ class Share(NamedTuple):
     def estimate(self, value: float, rows: PatientRows) -> Estimate:
         hits, counted = (rows.by_patient(of_cells(rows.tally)) for of_cells in (self.part, self.whole))
         parts = (hits - value * counted) / counted.sum()
-        return Estimate(value, share_interval(hits, counted, rows.drawn), parts, counted)
+        most = rows.can_have_it(counted) if self.of_outcome else counted
+        return Estimate(value, share_interval(hits, counted, rows.drawn, most), parts, counted)
 
     def apart(self, first: Estimate, second: Estimate, rows: PatientRows) -> Interval:
         same = np.array_equal(first.counted, second.counted)
@@ -200,7 +209,7 @@ METRICS: Final[dict[str, Measure]] = {
     "specificity": Share(lambda tally: _negative(tally) * (1 - _flagged(tally)), _negative, (NEGATIVES,)),
     "ppv": Share(_true_alert, _flagged, (_ALERTS,)),
     "brier": Smooth(_brier, _brier_moved, (), "log-odds"),
-    "prevalence": Share(_positive, _every),
+    "prevalence": Share(_positive, _every, of_outcome=True),
 }
 """Measures by name; brier is the mean squared distance between probability and outcome."""
 

@@ -3,6 +3,7 @@
 Unless stated otherwise, figures are of the test patients and of the chosen candidate's calibrated scores.
 """
 
+from datetime import timedelta
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -28,6 +29,11 @@ class Task(SpecModel):
     suspicion: str | None = Field(
         default=None, description="Which cultures count as a suspicion of infection; None for a label without one."
     )
+
+    @property
+    def most_outcomes(self) -> int | None:
+        """How many predictions of a stay can have the outcome: those within the horizon before onset; None: all."""
+        return None if self.horizon is None else -(-self.horizon // timedelta(hours=self.hours_per_row))
 
     @model_validator(mode="before")
     @classmethod

@@ -6,7 +6,7 @@ without. Their numbers then vary only as those of all patients do: a quarter of 
 of four times as many patients. What differs within a class varies as ever (Cochran 1977, Sampling Techniques, ch. 5).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final, NamedTuple, Self
 
@@ -100,12 +100,14 @@ class Sample:
         has_it: whether each row's patient belongs to the class with the outcome.
         sizes: how many patients were drawn of both classes, also those without a row here.
         share: how large a share they are of all patients of their class; 1 if they came by chance.
+        most: how many rows of each row's patient can have the outcome; None if all of them can.
     """
 
     patients: pd.Series
     has_it: np.ndarray
     sizes: Classes
     share: float
+    most: np.ndarray | None = None
 
     @classmethod
     def by_chance(cls, patients: pd.Series) -> Self:
@@ -125,9 +127,17 @@ class Sample:
         has_it = np.bincount(number, weights=outcome) > 0
         return cls(patients, has_it[number], Classes.of(has_it), share)
 
+    def limited(self, stays: pd.Series, most: int | None) -> Self:
+        """Returns the same sample, where each of the rows' stays can have the outcome in so many rows (None: all)."""
+        if most is None:
+            return self
+        number_of_stays = self.by_patient(~stays.duplicated().to_numpy())
+        return replace(self, most=most * number_of_stays[self.number])
+
     def take(self, chosen: np.ndarray) -> Self:
         """Returns the patients of the chosen rows (booleans): they were drawn like the others."""
-        return type(self)(self.patients[chosen], self.has_it[chosen], self.sizes, self.share)
+        most = None if self.most is None else self.most[chosen]
+        return replace(self, patients=self.patients[chosen], has_it=self.has_it[chosen], most=most)
 
     @cached_property
     def number(self) -> np.ndarray:
@@ -137,8 +147,16 @@ class Sample:
     @cached_property
     def drawn(self) -> Drawn:
         """How the patients were drawn, by number."""
-        first = np.unique(self.number, return_index=True)[1]
-        return Drawn(self.has_it[first], self.sizes, self.share)
+        return Drawn(self.has_it[self._first], self.sizes, self.share)
+
+    def can_have_it(self, rows: np.ndarray) -> np.ndarray:
+        """Returns how many of so many rows can have the outcome, both by number of the patient."""
+        return rows if self.most is None else np.minimum(rows, self.most[self._first])
+
+    @cached_property
+    def _first(self) -> np.ndarray:
+        """Place of each patient's first row, by number."""
+        return np.unique(self.number, return_index=True)[1]
 
     def by_patient(self, of_rows: np.ndarray) -> np.ndarray:
         """Returns the sum over each patient's rows."""

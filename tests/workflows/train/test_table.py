@@ -40,7 +40,7 @@ def table(frame, schemas, tmp_path: Path, request, monkeypatch) -> Table:
     monkeypatch.setitem(Table.fitted.__globals__, "ROWS_AT_ONCE", request.param)
     folder = RunFolder(str(tmp_path))
     folder.write_frame(run_files.TABLE, frame)
-    return Table(folder, load_condition("sepsis", schemas), "patient")
+    return Table(folder, load_condition("sepsis", schemas), "patient", 3)
 
 
 def _first(features: pd.DataFrame) -> np.ndarray:
@@ -61,6 +61,7 @@ def test_sides_say_how_their_patients_were_drawn(table: Table) -> None:
     some = test.take(np.arange(len(test.frame)) < 20)
     assert some.sample.patients.tolist() == some.frame["patient_id"].tolist()
     assert (some.sample.sizes, some.sample.share) == (test.sample.sizes, 0.25)
+    assert test.sample.can_have_it(np.full(12, 5)).tolist() == [3] * 12
     by_calendar = replace(table, split="calendar")
     assert (by_calendar.side(on_test=True).sample.share, by_calendar.side(on_test=False).sample.share) == (1, 1)
 
@@ -100,7 +101,7 @@ def test_if_there_are_too_many_rows_some_without_the_outcome_are_drawn_whatever_
 
 def test_the_digest_is_of_the_whole_table_and_not_of_its_parts(frame, schemas, tmp_path: Path, monkeypatch) -> None:
     folder = RunFolder(str(tmp_path))
-    table = Table(folder, load_condition("sepsis", schemas), "patient")
+    table = Table(folder, load_condition("sepsis", schemas), "patient", None)
     digests = set()
     for rows in (20_000, 7):
         monkeypatch.setitem(Table.fitted.__globals__, "ROWS_AT_ONCE", rows)

@@ -61,7 +61,7 @@ class Run:
 
     @property
     def table(self) -> Table:
-        return Table(self.folder, self.condition, self.request.split)
+        return Table(self.folder, self.condition, self.request.split, self.task.most_outcomes)
 
     def fitted_rows(self) -> TrainingRows:
         """Returns the rows that the request's design fits models to."""

@@ -78,11 +78,15 @@ class Rows:
 
 @dataclass(frozen=True)
 class Table:
-    """The table of a run: a row for each prediction, with ROW_COLUMNS, fold and the condition's columns."""
+    """The table of a run: a row for each prediction, with ROW_COLUMNS, fold and the condition's columns.
+
+    `most_outcomes`: how many predictions of a stay can have the outcome (see `Task`).
+    """
 
     folder: RunFolder
     condition: Condition
     split: SplitRule
+    most_outcomes: int | None
 
     def side(self, *, on_test: bool) -> Rows:
         """Returns all rows of one set, without their features."""
@@ -90,7 +94,7 @@ class Table:
         mine = rows[(rows["fold"] == TEST) == on_test].reset_index(drop=True)
         by_calendar, outcome = self.split == "calendar", mine["outcome"].to_numpy(dtype=int)
         sample = sample_of_side(outcome, mine["patient_id"], by_calendar=by_calendar, on_test=on_test)
-        return Rows(mine, sample)
+        return Rows(mine, sample.limited(mine["stay_id"], self.most_outcomes))
 
     def clocks(self) -> pd.DataFrame:
         """Returns the stay, the hour and the times since the stay's begins (`CLOCKS`) of all rows."""
