@@ -33,11 +33,11 @@ def command(
     These results belong to no run; those of scheduled screenings are left alone. Repeating it changes nothing. To stop
     new ones as well, suspend the condition first.
     """
-    from wardround.cli.servers import server_at
     from wardround.fhir.client import FhirClient
     from wardround.settings import settings_from
     from wardround.spec.loading import load_condition
     from wardround.workflows.retract_bedside import Wanted, retract_bedside
+    from wardround.workflows.servers import server_at
 
     settings, now = settings_from(), datetime.now(UTC).replace(microsecond=0)
     wanted = Wanted(load_condition(condition, settings.schemas).id, since, until or now, frozenset(stays))
