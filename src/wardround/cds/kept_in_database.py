@@ -15,12 +15,12 @@ from threading import Event
 from time import monotonic
 from typing import Final, TypeVar
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from wardround.adapters.database.bedside_removal import purge
 from wardround.adapters.database.database import Database
-from wardround.adapters.database.inserting import insert_into
+from wardround.adapters.database.inserting import insert_into, insert_new, replace_in
 from wardround.adapters.database.tables import BEDSIDE_CARD, BEDSIDE_COMMENT, BEDSIDE_FEEDBACK, NOTIFICATION
 from wardround.cds.exchange import Answer, Call, Heard
 from wardround.cds.keeping import Feedback, Shown, StayKey, Told
@@ -33,16 +33,14 @@ _REST: Final = 5.0  # seconds without an attempt after one that failed
 _PURGED_EVERY: Final = timedelta(hours=1)
 # Longer than any lock-out; after that, people are told again in any case.
 _NOTIFICATIONS_KEPT: Final = timedelta(days=180)
+_STATE: Final = ("at", "as_of", "band", "card")
 # Made once: making a statement takes longer than running it.
 _OF_STAY: Final = (
     NOTIFICATION.c.stay == bindparam("of_stay"),
     NOTIFICATION.c.condition == bindparam("of_condition"),
     NOTIFICATION.c.channel == bindparam("of_channel"),
 )
-_LAST_SHOWN: Final = (
-    select(*(NOTIFICATION.c[name] for name in ("at", "as_of", "band", "card"))).where(*_OF_STAY).with_for_update()
-)
-_SHOWN_NOW: Final = update(NOTIFICATION).where(*_OF_STAY)
+_LAST_SHOWN: Final = select(*(NOTIFICATION.c[name] for name in _STATE)).where(*_OF_STAY).with_for_update()
 _OF_CALLS: Final = [column.name for column in BEDSIDE_CARD.columns if column.name != "uuid"]
 
 T = TypeVar("T")
@@ -174,7 +172,7 @@ def _last_shown(connection: Connection, stay: StayKey) -> Shown | None:
     """Returns what people were last told. Until the transaction ends, nobody else gets an answer about the stay."""
     if connection.dialect.name == "postgresql":
         # A row that is not there cannot be locked. In SQLite the whole database is.
-        connection.execute(insert_into(connection, NOTIFICATION).on_conflict_do_nothing(), _row_of(stay))
+        connection.execute(insert_new(connection, NOTIFICATION), _row_of(stay))
     found = connection.execute(_LAST_SHOWN, _of(stay)).one_or_none()
     if found is None or found.at is None:
         return None
@@ -182,9 +180,8 @@ def _last_shown(connection: Connection, stay: StayKey) -> Shown | None:
 
 
 def _replace(connection: Connection, stay: StayKey, shown: Shown) -> None:
-    state = {**shown.notification._asdict(), "card": shown.card}
-    if not connection.execute(_SHOWN_NOW, {**_of(stay), **state}).rowcount:
-        connection.execute(insert_into(connection, NOTIFICATION), {**_row_of(stay), **state})
+    row = {**_row_of(stay), **shown.notification._asdict(), "card": shown.card}
+    connection.execute(replace_in(connection, NOTIFICATION, _STATE), row)
 
 
 def _row_of(stay: StayKey) -> dict[str, str]:
@@ -220,7 +217,7 @@ def _keep_feedback(connection: Connection, feedback: Sequence[Feedback], conditi
         }
         for one in feedback
     ]
-    connection.execute(insert_into(connection, BEDSIDE_FEEDBACK).on_conflict_do_nothing(), rows)
+    connection.execute(insert_new(connection, BEDSIDE_FEEDBACK), rows)
 
 
 def _keep_comments(connection: Connection, feedback: Sequence[Feedback]) -> None:

@@ -259,8 +259,10 @@ class _Columns:
             group = np.full(pairs.rows * self.variables, len(cells))
             group[cells] = np.arange(len(cells))
             for summary, (variables, columns) in summaries.items():
-                of_groups = SUMMARIES[summary](groups) if len(cells) else ()
-                found = np.append(of_groups, WITHOUT_EVENTS.get(summary, np.nan))
+                found = np.empty(len(cells) + 1)
+                found[-1] = WITHOUT_EVENTS.get(summary, np.nan)
+                if len(cells):
+                    found[:-1] = SUMMARIES[summary](groups)
                 values[:, columns] = found[group.reshape(pairs.rows, -1)[:, variables]]
         return values
 

@@ -11,10 +11,9 @@ def known_variables(values: np.ndarray, subjects: Subjects) -> np.ndarray:
     An event that is too old for every feature of the variable's values is not enough: that something was measured last
     week does not make up for its value today.
     """
-    counting = [subjects.names.index(name) for name in set(subjects.condition.minimum_data.of)]
-    if subjects.beyond_values.any():
+    if subjects.has_beyond_values:
         values = np.where(subjects.beyond_values, np.nan, values)
-    return np.asarray(subjects.known(values)[:, counting].sum(axis=1))
+    return np.asarray(subjects.known(values)[:, subjects.of_minimum_data].sum(axis=1))
 
 
 def enough_data(values: np.ndarray, subjects: Subjects) -> np.ndarray:

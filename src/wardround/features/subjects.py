@@ -70,6 +70,16 @@ class Subjects:
         return np.array([*(False for _ in self.condition.features.demographics), *windowed], dtype=bool)
 
     @cached_property
+    def has_beyond_values(self) -> bool:
+        """Returns whether there is such a column."""
+        return bool(self.beyond_values.any())
+
+    @cached_property
+    def of_minimum_data(self) -> np.ndarray:
+        """Returns the positions of the subjects that count for the minimum data."""
+        return np.array([self.names.index(name) for name in set(self.condition.minimum_data.of)], dtype=np.int64)
+
+    @cached_property
     def _nothing(self) -> np.ndarray:
         """Returns the value that each column has without events."""
         demographics = [np.nan] * len(self.condition.features.demographics)

@@ -49,4 +49,5 @@ def within_reach(found: Readings, reach: Mapping[str, timedelta], as_of: datetim
     until = micros(as_of)
     oldest = np.array([until - micros_long(reach[kind.variable]) for kind in found.kinds], dtype=np.int64)
     inside = (found.time <= until) & (found.time >= oldest[found.kind])
-    return found.take(np.flatnonzero((found.time == UNKNOWN) | inside))
+    kept = (found.time == UNKNOWN) | inside
+    return found if kept.all() else found.take(np.flatnonzero(kept))

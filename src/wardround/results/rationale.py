@@ -76,12 +76,14 @@ class Columns:
         subjects: the variables and demographics of the columns.
         features: the feature of each column; None for a demographic.
         words: the words for each column.
+        inputs: the words for each subject.
         expected: what each column's value points to; None if that is never clear.
     """
 
     subjects: Subjects
     features: tuple[Feature | None, ...]
     words: tuple[str, ...]
+    inputs: tuple[str, ...]
     expected: tuple[Expected | None, ...]
 
     @classmethod
@@ -89,10 +91,12 @@ class Columns:
         """Prepares the columns; `usual` holds each column's value in the model's reference patient, where known."""
         demographics = (None,) * len(condition.features.demographics)
         expected = (_expected(feature, condition, usual.get(feature.name)) for feature in condition.feature_list)
+        subjects, variables = Subjects.of(condition), condition.variables
         return cls(
-            Subjects.of(condition),
+            subjects,
             (*demographics, *condition.feature_list),
             tuple(column_words(condition).values()),
+            tuple(DEMOGRAPHIC_WORDS.get(name) or variables[name].display for name in subjects.names),
             (*demographics, *expected),
         )
 
@@ -212,9 +216,7 @@ def _expected(feature: Feature, condition: Condition, usual: float | None) -> Ex
 
 def missing_inputs(values: np.ndarray, columns: Columns) -> list[tuple[str, ...]]:
     """Returns, for each row, the names of the inputs of which nothing is known, in the order of the columns."""
-    variables = columns.condition.variables
-    names = [DEMOGRAPHIC_WORDS.get(name) or variables[name].display for name in columns.subjects.names]
-    known = columns.subjects.known(values).tolist()
+    known, names = columns.subjects.known(values).tolist(), columns.inputs
     return [tuple(name for name, is_known in zip(names, row, strict=True) if not is_known) for row in known]
 
 

@@ -32,6 +32,8 @@ _SYSTEM_OBJECT: Final = {
     "display": "System Object",
 }
 _JOB: Final = {"system": "http://terminology.hl7.org/CodeSystem/object-role", "code": "20", "display": "Job"}
+# Unbuffered, and always at the end, wherever another process has left it.
+_APPENDED: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 _PATIENT_KEY: Final = "urn:wardround:patient-key"
 _KINDS: Final = "urn:wardround:cds-request"
 
@@ -81,9 +83,12 @@ class Audit:
         line = orjson.dumps(audit_event(asked)) + b"\n"
         day = self._folder / f"{asked.at.astimezone(UTC):%Y-%m-%d}.ndjson"
         with storing(day):
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # Unbuffered, and always at the end, wherever another process has left it.
-            with os.fdopen(os.open(day, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab", buffering=0) as file:
+            try:
+                opened = os.open(day, _APPENDED, 0o600)
+            except FileNotFoundError:
+                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                opened = os.open(day, _APPENDED, 0o600)
+            with os.fdopen(opened, "ab", buffering=0) as file:
                 lock(file)
                 end = os.fstat(file.fileno()).st_size
                 try:

@@ -31,7 +31,8 @@ _METRICS: Final = {
     ),
     "wardround_cds_feedback_total": Metric("counter", "Feedback that was kept, by whether its card is known."),
 }
-_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, float("inf"))
+_BOUNDS: Final = tuple((bound, bucket_bound(bound)) for bound in _BUCKETS)
 _SUFFIX: Final = ".json"
 
 
@@ -52,9 +53,10 @@ class Metrics:
     def call(self, service: str, outcome: str, band: str, seconds: float) -> None:
         """Counts a call of a service."""
         self._add("wardround_cds_calls_total", 1, service=service, outcome=outcome, band=band)
-        for bucket in (*_BUCKETS, float("inf")):
-            if seconds <= bucket:
-                self._add(f"{_CALL_SECONDS}_bucket", 1, service=service, le=bucket_bound(bucket))
+        with self._lock:
+            for bound, text in _BOUNDS:
+                if seconds <= bound:
+                    self._counts[f"{_CALL_SECONDS}_bucket", (("service", service), ("le", text))] += 1
         self._add(f"{_CALL_SECONDS}_sum", seconds, service=service)
         self._add(f"{_CALL_SECONDS}_count", 1, service=service)
 

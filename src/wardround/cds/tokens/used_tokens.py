@@ -13,7 +13,7 @@ from typing import Final
 from sqlalchemy import delete, select
 
 from wardround.adapters.database.database import Database
-from wardround.adapters.database.inserting import insert_into
+from wardround.adapters.database.inserting import insert_new
 from wardround.adapters.database.tables import USED_TOKENS
 
 _PURGED_EVERY: Final = timedelta(minutes=1)
@@ -75,7 +75,7 @@ class UsedTokens:
         with self._database.writing() as connection:
             if purge:
                 connection.execute(delete(USED_TOKENS).where(USED_TOKENS.c.expires < now))
-            insert = insert_into(connection, USED_TOKENS).on_conflict_do_nothing()
+            insert = insert_new(connection, USED_TOKENS)
             counted = insert.execution_options(preserve_rowcount=True)
             # In order, as in PostgreSQL two workers with the same tokens would otherwise wait for each other.
             for use in sorted(uses, key=lambda one: (one.row["issuer"], one.row["jti"])):
