@@ -199,3 +199,12 @@ def test_nothing_in_gives_nothing_out_with_all_columns(variables):
     assert events.empty
     assert set_aside.empty
     assert events.dtypes["time"] == "datetime64[us, UTC]"
+
+
+def test_a_verdict_is_not_kept_for_another_spec_of_the_same_variable(variables):
+    lactate = variables["lactate"]
+    narrow = {"lactate": lactate.model_copy(update={"plausible": lactate.plausible.model_copy(update={"max": 1.0})})}
+    reading = readings({"value": 2.0})
+    assert admit(reading, variables)[1].empty
+    assert admit(reading, narrow)[1]["reason"].tolist() == ["implausible_value"]
+    assert admit(reading, variables)[1].empty
