@@ -12,6 +12,8 @@ from tests.stream.receiver import Receiver
 
 from wardround.adapters.database.tables import STREAM_MESSAGE
 from wardround.adapters.models.store import ModelStore
+from wardround.adapters.queue.dead_letters import Responsible, dead_letters, retry
+from wardround.adapters.queue.message import DEAD, Done
 from wardround.demo.fhir_server.faults import Fault, FaultPlan
 from wardround.demo.fhir_server.running import RunningServer
 from wardround.fhir.client import FhirClient
@@ -263,6 +265,41 @@ def test_a_score_that_was_in_hand_when_it_was_cancelled_is_written_and_then_retr
     assert ward.run(ward.notify) == []
     assert ward.run(ward.notify, ward.notify, after=LEASE) == [("done", ""), ("done", "retracted")]
     assert [one["status"] for one in ward.held("RiskAssessment")] == ["entered-in-error"]
+
+
+@pytest.mark.parametrize("stage", ["query", "predict", "notify"])
+def test_a_dead_letter_that_is_retried_after_its_admission_was_taken_back_gets_nowhere(
+    ward: Hospital, receiver: Receiver, stage: str
+) -> None:
+    ward.admit("a")
+    stages = {"query": ward.query, "predict": ward.predict, "notify": ward.notify}
+    before = list(stages)[: list(stages).index(stage)]
+    ward.run(*[stages[name] for name in before])
+    (taken,) = ward.queue.take(stage, 1, LEASE, AS_OF)
+    ward.queue.finish([Done(taken, DEAD, "a fault")], AS_OF)
+    ward.cancel("a")
+    ward.run(ward.notify)
+    (letter,) = dead_letters(ward.queue)
+    assert retry(ward.queue, [letter.seq], Responsible("ward", "mended"), AS_OF)
+
+    ward.score()
+
+    assert ward.run(ward.notify, ward.notify) == [("cancelled", "")]
+    assert (ward.held("RiskAssessment"), receiver.received) == ([], [])
+
+
+def test_nobody_is_told_of_an_admission_that_is_still_to_be_taken_out_of_the_record(
+    ward: Hospital, receiver: Receiver
+) -> None:
+    ward.admit("a")
+    ward.score()
+    ward.run(ward.notify)
+    ward.cancel("a")
+    notice, retraction = (ward.queue.take("notify", 1, LEASE, AS_OF)[0] for _ in range(2))
+    assert retraction.seq > notice.seq
+
+    assert [one.outcome for one in ward.notify.handle([notice], AS_OF)] == ["cancelled"]
+    assert receiver.received == []
 
 
 def test_of_two_visits_of_one_message_only_the_cancelled_one_is_retracted(ward: Hospital) -> None:

@@ -18,9 +18,12 @@ from wardround.fhir.endpoint import FhirEndpoint
 from wardround.hl7.reader import Hl7Message, read
 from wardround.settings import settings_from
 from wardround.spec.stream import StreamSource
+from wardround.stream.metrics import Metrics
 from wardround.stream.resolve import NO_NUMBER, NOT_THERE, Resolve
+from wardround.stream.runner import Runner
 from wardround.stream.servers import Servers
 from wardround.stream.stage import StageStopped
+from wardround.stream.stage_metrics import StageMetrics
 from wardround.stream.subscriptions.announced import STAGE, announced
 from wardround.stream.subscriptions.notification import Notified
 
@@ -81,6 +84,13 @@ class Resolving:
         done = list(self.stage.handle(self.queue.take(STAGE, 32, LEASE, now, self.stage.together), now))
         assert self.queue.finish(done, now) == [True] * len(done)
         return [(one.outcome, one.reason) for one in done]
+
+    def open(self) -> list[tuple[datetime]]:
+        """Returns when each notification that has not ended is due."""
+        message = STREAM_MESSAGE.c
+        asked = select(message.due).where(message.stage == STAGE, message.outcome.is_(None))
+        with self.database.reading() as connection:
+            return [(due,) for (due,) in connection.execute(asked)]
 
     def flagged(self) -> list[Hl7Message]:
         """Returns what the stage `flag` is to take, in order."""
@@ -162,7 +172,7 @@ def test_an_encounter_that_is_not_there_yet_is_looked_for_again_and_then_counted
 
 def test_a_server_that_is_down_stops_the_stage_and_nothing_is_lost(resolving: Resolving) -> None:
     resolving.announce(Notified(("u1",)))
-    resolving.server.misbehave(FaultPlan(faults=(Fault(kind="status", path="Encounter"),)))
+    resolving.server.misbehave(FaultPlan(faults=(Fault(kind="status"),)))
     now = NOW + timedelta(seconds=1)
     taken = resolving.queue.take(STAGE, 32, LEASE, now)
     with pytest.raises(StageStopped) as stopped:
@@ -171,3 +181,25 @@ def test_a_server_that_is_down_stops_the_stage_and_nothing_is_lost(resolving: Re
     resolving.queue.put_back(taken, now)
     resolving.server.misbehave(FaultPlan())
     assert resolving.step(timedelta(seconds=2)) == [("done", "")]
+
+
+def test_an_encounter_that_is_not_there_keeps_no_other_waiting(resolving: Resolving) -> None:
+    resolving.announce(Notified(("nowhere",)))
+    assert resolving.step() == [("later", NOT_THERE)]
+    resolving.announce(Notified(("u1",)), timedelta(seconds=2))
+    assert resolving.step(timedelta(seconds=3)) == [("done", "")]
+
+
+def test_what_the_server_refuses_of_one_encounter_stops_no_other(resolving: Resolving) -> None:
+    resolving.announce(Notified(("other",)))
+    resolving.announce(Notified(("u1",)))
+    # Once for both together, and once for the first alone.
+    resolving.server.misbehave(FaultPlan(faults=(Fault(kind="status", status=422, path="Encounter", times=2),)))
+    metrics = StageMetrics(STAGE, Metrics())
+    runner = Runner(resolving.stage, resolving.queue, metrics, lambda: NOW + timedelta(seconds=1))
+
+    assert runner.step() == 2
+
+    assert len(resolving.flagged()) == 1
+    ((due,),) = resolving.open()
+    assert due > NOW + timedelta(seconds=1)

@@ -8,7 +8,8 @@ from wardround.adapters.queue.figures import Waiting
 from wardround.adapters.queue.message import DEAD, LATER, Done
 from wardround.adapters.queue.pauses import Pause, pause, resume
 from wardround.adapters.queue.queue import Queue
-from wardround.stream.status import Quartiles, Worked, status_of, worked_in
+from wardround.stream.stages import QUEUES
+from wardround.stream.status import FAILURES, Quartiles, Worked, status_of, worked_in
 
 LEASE = timedelta(seconds=60)
 
@@ -100,3 +101,20 @@ def test_what_is_paused_is_said(queue):
     assert of(status, "query").paused == one
     assert of(status, "flag").paused is None
     assert status.paused_sources == (other,)
+
+
+def test_what_subscriptions_announce_is_shown_where_there_is_any(queue):
+    assert "resolve" not in worked_in(queue, NOW, NOW + seconds(60))
+    worked_off(queue, ["done", DEAD], "resolve")
+
+    assert worked_in(queue, NOW, NOW + seconds(60))["resolve"].failed == 1
+    assert of(status_of(queue, NOW), "resolve").dead == 1
+    assert set(FAILURES) == set(QUEUES)
+
+
+def test_each_source_has_its_last_message(queue):
+    for number, source in enumerate(("north", "south", "north")):
+        queue.put([raw(number, source=source)._replace(received=NOW + seconds(number))])
+
+    sources = status_of(queue, NOW).sources
+    assert (sources["north"], sources["south"]) == (NOW + seconds(2), NOW + seconds(1))

@@ -205,7 +205,9 @@ class StreamSource(SpecModel):
 class Keep(SpecModel):
     """How long what has ended is kept. Without the bodies of `flag` and `predict`, a time cannot be played back."""
 
-    flag: Duration = Field(default=timedelta(days=90), description="Raw messages.")
+    flag: Duration = Field(
+        default=timedelta(days=90), description="Raw messages, and the notifications of Subscriptions."
+    )
     query: Duration = Field(default=timedelta(days=30), description="Admissions.")
     predict: Duration = Field(default=timedelta(days=90), description="Stays with their readings.")
     notify: Duration = Field(default=timedelta(days=30), description="Scores.")
@@ -217,7 +219,13 @@ class Keep(SpecModel):
     @property
     def by_stage(self) -> dict[str, timedelta]:
         """How long the bodies of each stage are kept."""
-        return {"flag": self.flag, "query": self.query, "predict": self.predict, "notify": self.notify}
+        return {
+            "resolve": self.flag,
+            "flag": self.flag,
+            "query": self.query,
+            "predict": self.predict,
+            "notify": self.notify,
+        }
 
 
 class StreamSettings(SpecModel):

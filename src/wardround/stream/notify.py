@@ -35,7 +35,7 @@ from wardround.stream.policies import policy_of
 from wardround.stream.recording import Recorder
 from wardround.stream.servers import OTHERS_FIRST, Servers, each_alone
 from wardround.stream.stage import StageStopped
-from wardround.stream.written_before import Before, cancel_unsaid, channel_key, scores_of
+from wardround.stream.written_before import CANCELLED, Before, cancel_unsaid, channel_key, is_taken_back, scores_of
 from wardround.workflows.retract_results import Verdict as Retracted
 from wardround.workflows.retract_results import retract_results
 
@@ -124,6 +124,9 @@ class Notify:
         # The last check before it is in the record, however long it has waited.
         if self._is_suspended(way.condition.id):
             return Done(message, SUSPENDED)
+        # If it is still to be retracted, that comes next, as its key is the same.
+        if self._is_taken_back(message, message.key, wholly=True):
+            return Done(message, CANCELLED)
         as_of = as_of_of(message, way)
         with self._servers.client(message.source) as client:
             screening = self._recorder.screening(way, scored, as_of, client.source)
@@ -173,7 +176,10 @@ class Notify:
             return Done(message, DEAD, f"there is no channel {name}")
         if self._is_suspended(way.condition.id):
             return Done(message, SUSPENDED)
-        reach, of = self._channels[name], ToldOf(message.key.partition(":")[0], way.condition.id, name)
+        visit = message.key.partition(":")[0]
+        if self._is_taken_back(message, visit):
+            return Done(message, CANCELLED)
+        reach, of = self._channels[name], ToldOf(visit, way.condition.id, name)
         with self._queue.database.reading() as connection:
             last = last_told(connection, of)
         decided = verdict(scored.score, scored.band, as_of, policy_of(way, reach.expires), last, now)
@@ -192,6 +198,13 @@ class Notify:
                 self._resting[name] = now + max(_REST, timedelta(seconds=seconds))
                 due = max(self._resting[name], now + _pause(now - as_of))
                 return Done(message, LATER, f"channel {name}: {reason}", due=due, counts=False)
+
+    def _is_taken_back(self, message: Message, visit: str, wholly: bool = False) -> bool:
+        if message.origin is None:
+            return False
+        request = Requested(message.origin, message.branch, visit)
+        with self._queue.database.reading() as connection:
+            return is_taken_back(connection, self._queue.run, request, wholly)
 
     def _attempt(
         self, message: Message, notice: Notice, way: Way, reach: Reach, now: datetime

@@ -10,22 +10,20 @@ from typing import Final
 
 from wardround.adapters.queue.message import DEAD, DONE, LATER, Done, Message, Put
 from wardround.adapters.queue.queue import Queue
-from wardround.errors import FhirError
 from wardround.fhir.client import FhirClient
 from wardround.settings import Settings
 from wardround.spec.loading import load_stream
 from wardround.spec.stream import StreamSource
+from wardround.stream.each import DELAYS
 from wardround.stream.raw import raw
-from wardround.stream.servers import Servers, stopped
-from wardround.stream.stage import DELAYS, StageStopped
+from wardround.stream.servers import OTHERS_FIRST, Servers, each_alone
+from wardround.stream.stage import StageStopped
 from wardround.stream.subscriptions.announced import STAGE, announced_in
 from wardround.stream.subscriptions.encounter_message import NoNumber, encounter_message
 from wardround.stream.subscriptions.visits import changed_since, visits_of
 
 _AGAIN: Final = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2))
 """How long until an Encounter is looked for again that the server has announced and does not find yet."""
-# While another source can be read, one that is down must not stop the stage.
-_OTHERS_FIRST: Final = timedelta(seconds=15)
 NOT_THERE: Final = "encounter_not_there"
 NO_NUMBER: Final = "no_patient_number"
 
@@ -60,14 +58,15 @@ class Resolve:
             except StageStopped as why:
                 if len(self._sources) == 1:
                     raise
-                yield Done(message, LATER, why.reason, due=now + _OTHERS_FIRST, counts=False)
+                yield Done(message, LATER, why.reason, due=now + OTHERS_FIRST, counts=False)
 
     def _asked(self, message: Message, now: datetime) -> Done:
         with self._servers.client(message.source) as client:
-            try:
-                return self._resolved(message, client, now)
-            except FhirError as error:
-                raise stopped(client.source, error) from None
+            # What the server refuses of one Encounter must not keep all others waiting.
+            (found,) = each_alone(client, [message], lambda _: [self._resolved(message, client, now)])
+        if isinstance(found, Exception):
+            raise found
+        return found
 
     def _resolved(self, message: Message, client: FhirClient, now: datetime) -> Done:
         found = announced_in(message.body)

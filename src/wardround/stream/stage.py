@@ -2,17 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Protocol
 
 from wardround.adapters.queue.message import Done, Message
-
-DELAYS: Final = (
-    timedelta(seconds=5),
-    timedelta(seconds=30),
-    timedelta(minutes=2),
-    timedelta(minutes=10),
-)
-"""What most stages wait for after each attempt that failed."""
 
 
 class StageStopped(Exception):

@@ -1,6 +1,6 @@
 """Which processes the stream has, and the order of its stages. Each is imported only where it runs, for its memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import Final
@@ -21,12 +21,19 @@ STAGES: Final = ("flag", "query", "predict", "notify")
 RESOLVE: Final = "resolve"
 """The stage before them for what FHIR Subscriptions announce; it runs where a source has one."""
 WATCH: Final = "watch"
+QUEUES: Final = (RESOLVE, *STAGES)
+"""All stages that have a queue."""
 PROCESSES: Final = (LISTEN, *STAGES, RESOLVE, WATCH)
 
 
 def processes_of(stream: StreamSettings) -> tuple[str, ...]:
     """Returns the processes that these settings need."""
     return tuple(name for name in PROCESSES if name != RESOLVE or stream.subscriptions)
+
+
+def at_work(found: Collection[str]) -> tuple[str, ...]:
+    """Returns the stages that figures are about: `resolve` only where something of it was found."""
+    return QUEUES if RESOLVE in found else STAGES
 
 
 def opened_stage(name: str, settings: Settings, queue: Queue) -> AbstractContextManager[Stage]:

@@ -16,7 +16,7 @@ from wardround.adapters.queue.figures import Ended, Waiting, dead_letters, ended
 from wardround.adapters.queue.message import DEAD, DONE
 from wardround.adapters.queue.pauses import Pause, pauses
 from wardround.adapters.queue.queue import Queue
-from wardround.stream.stages import RESOLVE, STAGES
+from wardround.stream.stages import QUEUES, at_work
 
 FAILURES: Final[Mapping[str, float]] = {"resolve": 0.02, "flag": 0.02, "query": 0.02, "predict": 0.02, "notify": 0.05}
 """The share of a stage's messages that may fail."""
@@ -102,7 +102,6 @@ def status_of(queue: Queue, now: datetime) -> Status:
     paused = pauses(queue.database)
     paused_stages = {one.name: one for one in paused if one.kind == "stage"}
     waits, dead = waiting(queue, now), dead_letters(queue)
-    at_work = (RESOLVE, *STAGES) if RESOLVE in {*waits, *dead} else STAGES
     stages = tuple(
         StageStatus(
             stage,
@@ -111,14 +110,15 @@ def status_of(queue: Queue, now: datetime) -> Status:
             paused_stages.get(stage),
             worked(ended(queue, stage, now - _RECENT, now + _RECENT)),  # a clock may be set back
         )
-        for stage in at_work
+        for stage in at_work({*waits, *dead, *paused_stages})
     )
     return Status(now, stages, last_received(queue), tuple(one for one in paused if one.kind == "source"))
 
 
 def worked_in(queue: Queue, since: datetime, until: datetime) -> dict[str, Worked]:
     """Returns what each stage did from `since` until before `until`. Raises StorageError or DatabaseError."""
-    return {stage: worked(ended(queue, stage, since, until)) for stage in STAGES}
+    found = {stage: worked(ended(queue, stage, since, until)) for stage in QUEUES}
+    return {stage: found[stage] for stage in at_work([stage for stage, one in found.items() if one.taken])}
 
 
 def worked(messages: Iterable[Ended]) -> Worked:

@@ -37,6 +37,16 @@ def scores_of(connection: Connection, run: str, request: Requested) -> list[Befo
     return found
 
 
+def is_taken_back(connection: Connection, run: str, request: Requested, wholly: bool = False) -> bool:
+    """Returns whether a message has taken a request back; with `wholly`, whether the record was looked at for it.
+
+    What is handled later all the same, such as a dead letter that somebody retries, must not get there any more.
+    """
+    mine = (*_for_record(run, request), _MESSAGE.key == request.key, _MESSAGE.as_of.is_(None))
+    asked = select(_MESSAGE.seq).where(*mine, *([_MESSAGE.outcome.is_not(None)] if wholly else []))
+    return connection.execute(asked.limit(1)).first() is not None
+
+
 def cancel_unsaid(connection: Connection, run: str, request: Requested, channel: str, now: datetime) -> None:
     """Ends what is still to be told of a request, unless somebody is about to tell it."""
     mine = (_MESSAGE.key == channel_key(request.key, channel), _MESSAGE.outcome.is_(None))

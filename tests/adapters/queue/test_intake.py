@@ -138,3 +138,18 @@ def limited_to(database, pages: int) -> Iterator[None]:
         event.remove(database._engine, "begin", limit)
         with database.reading() as connection:
             connection.exec_driver_sql(f"pragma max_page_count = {1 << 30}")
+
+
+def test_a_disk_that_cannot_be_asked_costs_one_message_and_not_the_intake(urls, monkeypatch):
+    asked = shutil.disk_usage
+    broken = iter([True])
+
+    def ask(folder):
+        if next(broken, False):
+            raise OSError("stale file handle")
+        return asked(folder)
+
+    with opened(urls("sqlite")) as database, intake_into(Queue(database), reserve=1) as intake:
+        monkeypatch.setattr(shutil, "disk_usage", ask)
+        assert isinstance(intake.offer(raw(1)).exception(timeout=30), OSError)
+        assert intake.offer(raw(1)).result(timeout=30)

@@ -16,6 +16,7 @@ from wardround.errors import RunIncomplete
 from wardround.settings import PROJECT
 from wardround.spec.loading import load_condition
 from wardround.spec.stream import Keep
+from wardround.stream.stages import QUEUES
 from wardround.stream.upkeep import drain_report, prune, require_drained
 
 LEASE = timedelta(minutes=1)
@@ -63,7 +64,15 @@ def test_bodies_and_visits_are_removed_when_their_time_is_over(queue: Queue) -> 
     flagging = Flagging(queue, ways(load_condition("sepsis", PROJECT / "include" / "schemas")))
     flagging.take(adt("A01"), adt("A03", when=NOON), adt("A01", "V2", of="P2"))
     keep = Keep(visits=timedelta(days=180))
-    kept = {"flag": 0, "query": 0, "predict": 0, "notify": 0, "visits": 0}
+    kept = {"resolve": 0, "flag": 0, "query": 0, "predict": 0, "notify": 0, "visits": 0}
     assert prune(queue, keep, NOON + timedelta(days=29)) == kept
     assert prune(queue, keep, NOON + timedelta(days=181)) == {**kept, "flag": 3, "query": 1, "visits": 1}
     assert [visit for _, visit, _ in flagging.census()] == ["V2"]
+
+
+def test_what_subscriptions_announce_is_reported_and_removed_as_all_else_is(queue: Queue) -> None:
+    assert "resolve" not in drain_report(queue, NOW)
+    queue.put([raw(1, stage="resolve")])
+    with pytest.raises(RunIncomplete, match="stream resolve: 1 messages are due"):
+        require_drained(drain_report(queue, NOW + timedelta(minutes=31)))
+    assert set(Keep().by_stage) == set(QUEUES)

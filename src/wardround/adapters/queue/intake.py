@@ -100,7 +100,7 @@ class Intake:
     def _store(self, offered: Sequence[_Offered]) -> None:
         try:
             refusal = self.refusal()
-        except (StorageError, DatabaseError) as error:
+        except Exception as error:  # noqa: BLE001 - such as a disk that cannot be asked: the next ones may be stored
             _refuse(offered, error)
             return
         wanted = []

@@ -50,8 +50,8 @@ def resume_command(kind: Kind, name: str) -> None:
 
 def _require(kind: Kind, name: str) -> None:
     from wardround.spec.loading import load_stream
-    from wardround.stream.stages import STAGES
+    from wardround.stream.stages import QUEUES
 
-    known = STAGES if kind == "stage" else tuple(load_stream(settings_from().stream).sources)
+    known = QUEUES if kind == "stage" else tuple(load_stream(settings_from().stream).sources)
     if name not in known:
         raise click.UsageError(f"there is no {kind} {name!r}, expected one of {', '.join(known)}")

@@ -13,9 +13,14 @@ STAGE: Final = "resolve"
 
 
 def announced(source: str, found: Notified, received: datetime) -> Put:
-    """Returns what is stored of a notification. Each counts: a second one with the same content is another change."""
+    """Returns what is stored of a notification. Each counts: a second one with the same content is another change.
+
+    Only those of the same content wait for one another: what they announce is read as it is then, and the stage `flag`
+    knows which of two states is the older one.
+    """
     body = msgspec.json.encode(found)
-    return Put(STAGE, source, body, f"{received.isoformat()}:{sha256(body).hexdigest()}", received, received, source)
+    key = sha256(source.encode() + b"\0" + body).hexdigest()
+    return Put(STAGE, key, body, f"{received.isoformat()}:{key}", received, received, source)
 
 
 def announced_in(body: bytes) -> Notified:

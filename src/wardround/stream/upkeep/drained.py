@@ -9,7 +9,7 @@ from typing import Any, Final
 from wardround.adapters.queue.figures import dead_letters, ended, waiting
 from wardround.adapters.queue.queue import Queue
 from wardround.errors import RunIncomplete
-from wardround.stream.stages import STAGES
+from wardround.stream.stages import at_work
 
 HOUR: Final = timedelta(hours=1)
 OLDEST: Final = timedelta(minutes=30)
@@ -24,7 +24,7 @@ def drain_report(queue: Queue, now: datetime) -> dict[str, dict[str, Any]]:
     """
     open_now, dead = waiting(queue, now), dead_letters(queue)
     report: dict[str, dict[str, Any]] = {}
-    for stage in STAGES:
+    for stage in at_work({*open_now, *dead}):
         finished = list(ended(queue, stage, now - HOUR, now))
         seconds = [one.total for one in finished]
         waits = open_now.get(stage)
