@@ -20,6 +20,7 @@ from wardround.stream.flag import Flag
 from wardround.stream.metrics import Metrics
 from wardround.stream.runner import Runner
 from wardround.stream.stage_metrics import StageMetrics
+from wardround.stream.visit_keys import visit_in
 
 PSEUDONYMS = Pseudonyms(b"a key for tests")
 LEASE = timedelta(seconds=15)
@@ -58,7 +59,8 @@ class Row(NamedTuple):
 def following(message: Message, stage: str) -> Put:
     """Returns what a later stage puts for the next one."""
     handed_down = (message.received, message.source, message.branch, message.origin, message.as_of)
-    return Put(stage, message.key, b"of " + stage.encode(), f"{message.seq}", message.received, *handed_down)
+    key = visit_in(message.key) if stage == "notify" else message.key
+    return Put(stage, key, b"of " + stage.encode(), f"{message.seq}", message.received, *handed_down)
 
 
 class Flagging:

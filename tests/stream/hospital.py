@@ -34,7 +34,7 @@ from wardround.stream.query import Query
 from wardround.stream.recording import Recorder
 from wardround.stream.servers import Servers
 from wardround.stream.stage import Stage
-from wardround.stream.visit_keys import NumbersNow, keys_of
+from wardround.stream.visit_keys import NumbersNow, keys_of, request_key
 from wardround.workflows.live_models import Live
 
 MRN, VISIT, FEED = "urn:oid:1.2.3", "urn:oid:1.2.4", "main"
@@ -164,7 +164,7 @@ class Hospital:
         as_of = received + way.branch.at[0]
         put = Put(
             stage="query",
-            key=f"key-{name}",
+            key=request_key(f"key-{name}", branch),
             body=packed(Admission(**{**facts, **changed})),
             dedup=f"{self._origin}:{branch}:key-{name}:0h",
             due=as_of,

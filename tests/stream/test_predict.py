@@ -12,6 +12,7 @@ from tests.stream.hospital import Hospital, promote_with
 from wardround.adapters.models.store import ModelStore
 from wardround.results.training_hours import TrainingHours
 from wardround.stream.bodies import Scored, for_record
+from wardround.stream.visit_keys import visit_in
 
 HOUR = timedelta(hours=1)
 AGAIN = [{"id": "now", "at": ["0h", "1h", "6h"]}]
@@ -159,6 +160,22 @@ def test_without_a_model_a_stay_waits_and_uses_up_no_attempt(hospital: Hospital,
     assert hospital.run(hospital.predict, after=timedelta(minutes=1)) == [("done", "")]
 
 
+def test_a_branch_whose_model_cannot_be_used_keeps_no_other_branch_waiting(
+    hospital_with: Callable[..., Hospital],
+) -> None:
+    gone = {"id": "trial", "at": ["0h"], "mode": "shadow", "model": "9.9.9-0123456789ab"}
+    hospital = hospital_with([gone, {"id": "now", "at": ["0h"]}])
+    hospital.ward.stay("a", lactate=6.0)
+    hospital.upload()
+    hospital.admit("a", branch="sepsis/trial")
+    hospital.run(hospital.query)
+    assert hospital.run(hospital.predict) == [("later", "no model can be used")]
+    hospital.admit("a", branch="sepsis/now")
+
+    assert hospital.run(hospital.query, hospital.predict) == [("done", "")] * 2
+    assert len(scored(hospital)) == 1
+
+
 def test_a_patient_who_waits_twice_is_scored_at_each_time_with_what_was_known_then(hospital: Hospital) -> None:
     hospital.ward.stay("a", lactate=0.6)
     hospital.ward.lactate("p-a", "second", 7.0, hours=-0.5)
@@ -180,7 +197,7 @@ def test_one_stay_that_cannot_be_scored_is_blamed_alone(hospital: Hospital) -> N
     hospital.upload()
     hospital.run(hospital.query)
     taken = hospital.queue.take("predict", 64, HOUR, AS_OF)
-    broken = [one._replace(body=one.body[:-9]) if one.key == "key-b" else one for one in taken]
+    broken = [one._replace(body=one.body[:-9]) if visit_in(one.key) == "key-b" else one for one in taken]
     handling = hospital.predict.handle(broken, AS_OF)
 
     assert next(handling).outcome == "done"

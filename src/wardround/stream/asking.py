@@ -7,6 +7,7 @@ from wardround.adapters.queue.message import Message, Put
 from wardround.spec.base import format_duration
 from wardround.stream.bodies import Admission, admission_in, packed
 from wardround.stream.branches import Way
+from wardround.stream.visit_keys import visit_in
 
 ASKED_AGAIN: Final = "asked_again"
 
@@ -21,7 +22,7 @@ def name_of(message: Message, as_of: datetime) -> str:
 
     A swap (A17) is one message that may admit two.
     """
-    return f"{message.origin}:{message.branch}:{message.key}:{format_duration(as_of - message.received)}"
+    return f"{message.origin}:{message.branch}:{visit_in(message.key)}:{format_duration(as_of - message.received)}"
 
 
 def asked_again(message: Message, way: Way, admission: Admission | None = None) -> tuple[Put, ...]:

@@ -34,7 +34,7 @@ from wardround.spec.stream import StreamSource
 from wardround.stream import bodies
 from wardround.stream.bodies import Cancelled, Number, packed
 from wardround.stream.branches import Way, ways_of
-from wardround.stream.visit_keys import keys_of
+from wardround.stream.visit_keys import keys_of, request_key
 
 _RETURNS = (Effect.CANCELS_TRANSFER, Effect.CANCELS_DISCHARGE)
 
@@ -151,7 +151,8 @@ class Flag:
             keep(connection, self._keys(message.source), change.visits, change.aliases, message.received)
             for one in change.endings:
                 requested = self._requested(message.source, one)
-                end_requests(connection, run, requested, one.why.value, reason, now)
+                unscored = requested._replace(key=request_key(requested.key, requested.branch))
+                end_requests(connection, run, unscored, one.why.value, reason, now)
                 if one.is_taken_back:
                     end_unsaid(connection, run, requested, one.why.value, reason, now)
 
@@ -172,7 +173,7 @@ class Flag:
         key = self._key(message.source, request.visit)
         return Put(
             stage="query",
-            key=key,
+            key=request_key(key, request.branch),
             body=packed(body),
             dedup=f"{message.seq}:{request.branch}:{key}:{format_duration(first)}",
             due=message.received + first,

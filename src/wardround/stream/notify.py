@@ -35,7 +35,8 @@ from wardround.stream.policies import policy_of
 from wardround.stream.recording import Recorder
 from wardround.stream.servers import OTHERS_FIRST, Servers, each_alone
 from wardround.stream.stage import StageStopped
-from wardround.stream.written_before import CANCELLED, Before, cancel_unsaid, channel_key, is_taken_back, scores_of
+from wardround.stream.visit_keys import channel_key, visit_in
+from wardround.stream.written_before import CANCELLED, Before, cancel_unsaid, is_taken_back, scores_of
 from wardround.workflows.retract_results import Verdict as Retracted
 from wardround.workflows.retract_results import retract_results
 
@@ -176,7 +177,7 @@ class Notify:
             return Done(message, DEAD, f"there is no channel {name}")
         if self._is_suspended(way.condition.id):
             return Done(message, SUSPENDED)
-        visit = message.key.partition(":")[0]
+        visit = visit_in(message.key)
         if self._is_taken_back(message, visit):
             return Done(message, CANCELLED)
         reach, of = self._channels[name], ToldOf(visit, way.condition.id, name)

@@ -23,6 +23,7 @@ from wardround.stream.each import DELAYS, each_said
 from wardround.stream.models import Model, Models
 from wardround.stream.scoring import Outcome, ToScore, score_together
 from wardround.stream.stored_readings import of_parquet
+from wardround.stream.visit_keys import visit_in
 from wardround.stream.warm_up import warm_up
 from wardround.workflows.live_models import Live
 
@@ -111,7 +112,7 @@ def _done(message: Message, read: StayRead, said: Outcome, way: Way, model: Mode
         return Done(message, SHADOW, stated.band)
     put = Put(
         stage="notify",
-        key=message.key,
+        key=visit_in(message.key),
         body=packed(scored_body(read, said, model)),
         dedup=name_of(message, as_of),
         due=now,

@@ -25,6 +25,7 @@ from wardround.stream.policies import policy_of
 from wardround.stream.predict import INDETERMINATE, SHADOW
 from wardround.stream.scoring import Outcome, ToScore, score_together
 from wardround.stream.stored_readings import of_parquet
+from wardround.stream.visit_keys import visit_in
 from wardround.training.decisions import standing
 
 _TOGETHER: Final = 64
@@ -168,7 +169,7 @@ def _in_portions(queue: Queue, span: Span) -> Iterator[Sequence[_Row]]:
 
 def _scores_then(queue: Queue, rows: Sequence[_Row]) -> dict[int, Scored]:
     """Returns what was put for the record of these messages, by their `seq`."""
-    seq_of = {(row.origin, row.branch, row.key, row.as_of): row.seq for row in rows}
+    seq_of = {(row.origin, row.branch, visit_in(row.key), row.as_of): row.seq for row in rows}
     asked = (
         select(_MESSAGE.origin, _MESSAGE.branch, _MESSAGE.key, _MESSAGE.as_of, STREAM_BODY.c.body)
         .join(STREAM_BODY, STREAM_BODY.c.seq == _MESSAGE.seq)

@@ -1,4 +1,7 @@
-"""Where the visits of a source are kept, and the numbers that they have now. It sees numbers; it never logs."""
+"""Where the visits of a source are kept, the numbers that they have now, and the keys by which their messages wait.
+
+It sees numbers; it never logs.
+"""
 
 import json
 from collections.abc import Sequence
@@ -20,6 +23,24 @@ def keys_of(run: str, source: str, pseudonyms: Pseudonyms) -> Keys:
         return pseudonyms.of(source, kind, json.dumps(identifier))
 
     return Keys(run, source, hashed)
+
+
+def request_key(visit: str, branch: str) -> str:
+    """Returns the key of a request until it has a score; `visit` is the visit's own.
+
+    A branch whose model cannot be used, such as one that is only tried, keeps no other branch's score waiting.
+    """
+    return f"{visit}:{branch}"
+
+
+def channel_key(visit: str, channel: str) -> str:
+    """Returns the key of what is told of a visit through a channel: only that waits while the channel is down."""
+    return f"{visit}:{channel}"
+
+
+def visit_in(key: str) -> str:
+    """Returns the visit's own key, of any of these; it is that of what is written to the record."""
+    return key.partition(":")[0]
 
 
 class NumbersNow:

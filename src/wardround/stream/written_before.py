@@ -9,6 +9,7 @@ from wardround.adapters.database.tables import STREAM_BODY, STREAM_MESSAGE
 from wardround.adapters.queue.message import DEAD, DONE
 from wardround.adapters.queue.requests import Requested
 from wardround.stream.bodies import Scored, for_record
+from wardround.stream.visit_keys import channel_key
 
 CANCELLED: Final = "cancelled"
 _MESSAGE: Final = STREAM_MESSAGE.c
@@ -53,11 +54,6 @@ def cancel_unsaid(connection: Connection, run: str, request: Requested, channel:
     free = or_(_MESSAGE.taken_until.is_(None), _MESSAGE.taken_until <= now)
     ending = update(STREAM_MESSAGE).where(*_for_record(run, request), *mine, free)
     connection.execute(ending.values(outcome=CANCELLED, ended=now, taken_until=None))
-
-
-def channel_key(visit: str, channel: str) -> str:
-    """Returns the key of what is told of a visit through a channel: only that waits while the channel is down."""
-    return f"{visit}:{channel}"
 
 
 def _for_record(run: str, request: Requested) -> tuple[ColumnElement[bool], ...]:

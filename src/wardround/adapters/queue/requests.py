@@ -19,7 +19,7 @@ _IN_ORDER: Final = ("query", "predict", "query", "predict")
 
 
 class Requested(NamedTuple):
-    """What a raw message (`origin`, its seq) asked of a branch about a visit, whose key this is."""
+    """What a raw message (`origin`, its seq) asked of a branch about a visit, by the key that its messages have."""
 
     origin: int
     branch: str
