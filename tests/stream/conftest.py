@@ -26,6 +26,13 @@ def server() -> Iterator[RunningServer]:
 
 
 @pytest.fixture
+def own_server() -> Iterator[RunningServer]:
+    """A server that holds nothing yet, for tests that count all that it holds in the end."""
+    with running_server() as running:
+        yield running
+
+
+@pytest.fixture
 def hospital_with(server: RunningServer, settings: Settings, queue: Queue, tmp_path: Path) -> Callable[..., Hospital]:
     """hospital_with(branches, **spec) is a hospital whose sepsis has these branches; its server holds nothing yet.
 

@@ -22,20 +22,20 @@ REFUSES = FaultPlan(faults=(Fault(kind="status", path="_search"),))
 
 @pytest.mark.long
 def test_six_hours_of_downtime_lose_nothing_repeat_nothing_and_keep_the_order(
-    settings: Settings, tmp_path: Path, database: Database, server: RunningServer, recorded: Recorded
+    settings: Settings, tmp_path: Path, database: Database, own_server: RunningServer, recorded: Recorded
 ) -> None:
     whole_of = whole_stream(
-        settings, tmp_path, database, server, recorded, MESSAGES // ADMISSIONS, ADMISSIONS, pace=1_000, expires="1h"
+        settings, tmp_path, database, own_server, recorded, MESSAGES // ADMISSIONS, ADMISSIONS, pace=1_000, expires="1h"
     )
     with whole_of as whole:
         began = whole.quick.now()
-        server.misbehave(REFUSES)
+        own_server.misbehave(REFUSES)
         whole.play(MESSAGES, a_second=10_000)
         whole.wait_until(lambda: whole.quick.now() - began > timedelta(hours=6))
         came = len(whole.feed.happened.to_the_unit)
         assert came >= ADMISSIONS - 1
         assert whole.outcomes()["predict", "done"] == 0
-        server.misbehave(FaultPlan())
+        own_server.misbehave(FaultPlan())
         whole.wait_until(whole.drained, 300)
 
         assert dict(whole.account.codes) == {"AA": MESSAGES}

@@ -18,9 +18,9 @@ ENDS = {"done", "indeterminate", "excluded", "unlinked", "cancelled", "discharge
 
 
 def test_every_message_is_stored_once_and_every_admission_ends_in_one_way(
-    settings: Settings, tmp_path: Path, database: Database, server: RunningServer, recorded: Recorded
+    settings: Settings, tmp_path: Path, database: Database, own_server: RunningServer, recorded: Recorded
 ) -> None:
-    with whole_stream(settings, tmp_path, database, server, recorded, every=5) as whole:
+    with whole_stream(settings, tmp_path, database, own_server, recorded, every=5) as whole:
         whole.play(100, a_second=50)
         whole.wait_until(whole.drained)
         happened = whole.feed.happened
