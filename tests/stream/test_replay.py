@@ -55,7 +55,7 @@ def played(hospital_with: Callable[..., Hospital], tmp_path: Path) -> Iterator[H
         hospital.queue.put([raw(body, FEED, AS_OF + timedelta(minutes=place)) for place, body in enumerate(bodies)])
         with flag.opened(hospital.settings, hospital.queue) as stage:
             hospital.run(stage, after=HOUR)
-        hospital.run(hospital.query, hospital.predict, after=HOUR)
+        hospital.run(hospital.query, hospital.predict, after=HOUR + timedelta(minutes=1))
         hospital.run(hospital.query, hospital.predict, after=2 * HOUR)
         yield hospital
 
@@ -88,6 +88,17 @@ def test_all_is_flagged_and_scored_again_to_the_last_bit_and_nothing_is_written(
     assert sorted(one.now.why for one in known) == [""] * 6 + ["minimum_data"] * 3
     assert len(said) == 9
     assert content(played) == before
+
+
+def test_a_message_that_came_after_scores_is_flagged_again_with_these_known(played: Hospital) -> None:
+    returned = adt("A02", "V-c", "SICU", of="P-c", when=AS_OF + 3 * HOUR)
+    played.queue.put([raw(returned, FEED, AS_OF + 3 * HOUR)])
+    with flag.opened(played.settings, played.queue) as stage:
+        assert [outcome for outcome, _ in played.run(stage, after=3 * HOUR)] == ["done"]
+
+    flags = flagged_again(played.queue, played.settings, SPAN)
+
+    assert (flags.messages, flags.same, flags.missing, flags.new, flags.gone) == (7, 8, 0, 0, 0)
 
 
 def test_another_model_is_compared_and_the_model_of_then_still_gives_the_scores_of_then(played: Hospital) -> None:

@@ -43,12 +43,16 @@ class Span(NamedTuple):
 
 
 class Said(NamedTuple):
-    """What a model said of a stay: a score and its band, or why none; and the SHA-256 of the columns, if known."""
+    """What a model said of a stay: a score and its band, or why none; and the SHA-256 of the columns, if known.
+
+    Of a score also what was told with it: its reasons, the inputs that were missing, and what it rests on.
+    """
 
     score: float | None
     band: str
     why: str
     digest: str
+    told: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ class Replayed:
         if then is None:
             return False
         same_digest = then.digest in ("", self.now.digest)
-        return (then.score, then.band, then.why) == (self.now.score, self.now.band, self.now.why) and same_digest
+        return then._replace(digest="") == self.now._replace(digest="") and same_digest
 
 
 class Gone(NamedTuple):
@@ -119,13 +123,15 @@ def _portion(asked: Sequence[tuple[_Row, Model]], way: Way, then: Mapping[int, S
 
 
 def _said(outcome: Outcome) -> Said:
-    stated = outcome.explained.stated
-    return Said(stated.score, stated.band, stated.why, outcome.digest)
+    explained, stated = outcome.explained, outcome.explained.stated
+    told = () if stated.score is None else (explained.reasons, explained.missing, outcome.basis)
+    return Said(stated.score, stated.band, stated.why, outcome.digest, told)
 
 
 def _said_then(row: _Row, scored: Scored | None, now: Said) -> Said | None:
     if scored is not None:
-        return Said(scored.score, scored.band, "", scored.digest)
+        told = (scored.reasons, scored.missing, scored.basis)
+        return Said(scored.score, scored.band, "", scored.digest, told)
     if row.outcome in (ASKED_AGAIN, INDETERMINATE):
         return Said(None, INDETERMINATE, row.reason, "")
     # Of a shadow's score, only the band was kept.

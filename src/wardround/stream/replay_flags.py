@@ -147,6 +147,7 @@ def _score_row(row: _Row, origin: int) -> dict[str, object]:
         "as_of": row.as_of,
         "due": row.as_of,
         "attempts": 1,
+        "lost": 0,
         "ended": row.ended,
         "outcome": DONE,
         "reason": "",
