@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -154,7 +154,7 @@ def whole_stream(
     with ExitStack() as stack:
         webhook = stack.enter_context(listen(LOOPBACK, 0, "webhook"))
         received = stack.enter_context(receiving(webhook, lambda _: None))
-        settings = _configured(settings, folder, server, f"{url_of(webhook)}/", expires)
+        settings = configured(settings, folder, server, f"{url_of(webhook)}/", expires)
         source = load_stream(settings.stream).sources["main"]
         quick, queue = Quick(pace), Queue(database)
         intake = stack.enter_context(intake_into(queue, 0))
@@ -181,7 +181,16 @@ def whole_stream(
                 thread.join()
 
 
-def _configured(settings: Settings, folder: Path, server: RunningServer, webhook: str, expires: str) -> Settings:
+def configured(
+    settings: Settings,
+    folder: Path,
+    server: RunningServer,
+    webhook: str,
+    expires: str,
+    port: int = 0,
+    branches: Sequence[dict[str, Any]] = (BRANCH,),
+) -> Settings:
+    """Returns the installation with this server, webhook and branches; with a port, its listener opens that."""
     (folder / "secret").write_text("a secret of more than 24 characters")
     source = {
         "fhir": server.base_url,
@@ -191,7 +200,9 @@ def _configured(settings: Settings, folder: Path, server: RunningServer, webhook
         "units": list(WATCHED),
         "classes": ["I"],
     }
+    if port:
+        source["listen"] = f"{LOOPBACK}:{port}"
     channel = {"webhook": {"url": webhook, "secret_file": "secret"}, "expires": expires}
     file = folder / "stream.yaml"
     file.write_text(yaml.safe_dump({"sources": {"main": source}, "channels": {"ward": channel}}))
-    return replace(with_branches(settings, folder / "home", [BRANCH]), stream=file)
+    return replace(with_branches(settings, folder / "home", branches), stream=file)
