@@ -112,20 +112,25 @@ def test_two_processes_on_one_database_make_one_resource(tmp_path: Path, risk: A
 def test_the_app_can_also_run_in_process(store: Store) -> None:
     faults = Faults(FaultPlan(faults=(Fault(kind="drop", path="/Patient"),)))
     app = create_app(store, faults)
-    assert b'"fhirVersion":"4.0.1"' in asyncio.run(_get(app, "/fhir/metadata"))
+    assert b'"fhirVersion":"4.0.1"' in asyncio.run(_answer(app, "/fhir/metadata"))
     with pytest.raises(ConnectionAbortedError):
-        asyncio.run(_get(app, "/fhir/Patient"))
+        asyncio.run(_answer(app, "/fhir/Patient"))
 
 
-async def _get(app: Any, path: str) -> bytes:
+def test_a_client_that_ends_while_it_sends_is_no_fault_of_the_server(store: Store) -> None:
+    gone = {"type": "http.disconnect"}
+    assert asyncio.run(_answer(create_app(store), "/fhir/Patient", "POST", gone)) == b""
+
+
+async def _answer(app: Any, path: str, method: str = "GET", received: dict[str, Any] | None = None) -> bytes:
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        return received or {"type": "http.request", "body": b"", "more_body": False}
 
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": [], "scheme": "http"}
+    scope = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": [], "scheme": "http"}
     await app(scope | {"server": ("localhost", 80), "client": ("localhost", 1), "root_path": ""}, receive, send)
     return b"".join(message.get("body", b"") for message in sent)

@@ -13,7 +13,7 @@ import orjson
 from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
@@ -70,6 +70,8 @@ def create_app(
             return Response(problem.outcome(), problem.status, media_type=_FHIR_JSON)
         except RecursionError:
             return Response(too_deep().outcome(), 400, media_type=_FHIR_JSON)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody reads it: the client ended while it was sending
 
     async def set_faults(request: Request) -> Response:
         try:
