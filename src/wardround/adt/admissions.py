@@ -82,7 +82,7 @@ class Asked(NamedTuple):
 def is_watched(location: Location, visit_class: str, feed: Feed) -> bool:
     """Returns whether a visit of this class in this unit is one of those that the feed watches."""
     is_wanted = not feed.classes or visit_class in feed.classes
-    return is_wanted and any(name in feed.watched for name in _names(location))
+    return is_wanted and any(name in feed.watched for name in unit_names(location))
 
 
 def asked(
@@ -115,10 +115,10 @@ def asked(
 def _lies(visit: Visit, feed: Feed, watch: Watch) -> bool:
     if not visit.is_open or not is_watched(visit.location, visit.visit_class, feed):
         return False
-    return any(watch.branch.takes(name, visit.visit_class) for name in _names(visit.location))
+    return any(watch.branch.takes(name, visit.visit_class) for name in unit_names(visit.location))
 
 
-def _names(location: Location) -> tuple[str, ...]:
+def unit_names(location: Location) -> tuple[str, ...]:
     """Returns the names that settings may use for a unit: alone, or with its facility."""
     return (location.unit, f"{location.unit}{FACILITY_MARK}{location.facility}") if location.unit else ()
 

@@ -87,6 +87,13 @@ def test_who_was_announced_is_left_to_the_stream(upkeep: Upkeep) -> None:
     assert upkeep.hospital.held("RiskAssessment") == []
 
 
+def test_who_was_there_before_the_feed_began_is_screened(upkeep: Upkeep) -> None:
+    upkeep.announce(admitted("a", "A08"), admitted("b"))
+    found = upkeep.reconcile()
+    assert (found.compared.unannounced, found.compared.by_messages) == (("p-a",), 2)
+    assert [one["encounter"]["reference"] for one in upkeep.hospital.held("RiskAssessment")] == ["Encounter/e-a"]
+
+
 def test_who_has_left_unannounced_and_whom_the_server_does_not_know_are_counted(upkeep: Upkeep) -> None:
     upkeep.hospital.ward.stay(
         "gone", status="finished", period={"start": "2026-01-01T00:00:00Z", "end": "2026-01-01T09:00:00Z"}

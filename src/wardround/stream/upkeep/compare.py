@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from wardround.adt.admissions import unit_names
 from wardround.adt.census import Lying
+from wardround.adt.visit import Visit
 from wardround.core.stays import eligible
 from wardround.fhir.client import FhirClient
 from wardround.sources.fhir.linking import Announced, Linked, link_all
@@ -24,7 +26,7 @@ class Compared(NamedTuple):
         not_linked: those of them whose patient the server does not know, or knows twice.
         left_unannounced: those whose patient has no stay at the server that a screening would score.
         by_server: stays at the server that a screening would score.
-        unannounced: ids of the Patients among them of whom no message said so.
+        unannounced: ids of the Patients among them of whom no message said so, or only that they were there already.
     """
 
     by_messages: int
@@ -50,6 +52,11 @@ def compare(client: FhirClient, lying: list[Lying], condition: Condition, as_of:
     """
     links = link_all(client, [Announced((one.patient,), one.visit.number) for one in lying])
     known = [link.patient_id for link in links if isinstance(link, Linked)]
+    asked = {
+        link.patient_id
+        for one, link in zip(lying, links, strict=True)
+        if isinstance(link, Linked) and not _was_there_already(one.visit, condition)
+    }
     source = FhirServerSource(client, condition.cohort.encounters or client.source.icu)
     stays = eligible(source.find_stays(as_of=as_of).stays, pd.Timestamp(as_of), condition).eligible
     staying = set(stays["patient_id"])
@@ -58,5 +65,15 @@ def compare(client: FhirClient, lying: list[Lying], condition: Condition, as_of:
         not_linked=len(links) - len(known),
         left_unannounced=sum(patient not in staying for patient in known),
         by_server=len(stays),
-        unannounced=tuple(sorted(staying - set(known))),
+        unannounced=tuple(sorted(staying - asked)),
     )
+
+
+def _was_there_already(visit: Visit, condition: Condition) -> bool:
+    """Returns whether a branch of the condition wants such visits and was never asked about this one.
+
+    So it is with those who were in the unit before the feed began: a message only recorded them.
+    """
+    names = unit_names(visit.location)
+    wanted = any(branch.takes(name, visit.visit_class) for branch in condition.stream.branches for name in names)
+    return wanted and not any(one.branch.partition("/")[0] == condition.id for one in visit.requests)
