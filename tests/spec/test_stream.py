@@ -87,12 +87,12 @@ def test_every_character_set_that_can_be_named_can_be_read():
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("127.0.0.1:2575", "2575", r"sources\.main\.listen: got '?2575'?: Input should be a valid string"),
+        ("127.0.0.1:2575", "2575", r"sources\.main\.listen: got '?2575'?, expected text; write it in quotes"),
         ("127.0.0.1:2575", "localhost", r"sources\.main\.listen: got 'localhost', expected an address and a port"),
         ("127.0.0.1:2575", "localhost:70000", "expected an address and a port such as"),
         ("Europe/Berlin", "Europe/Berln", r"main\.time_zone: got 'Europe/Berln' \(did you mean 'Europe/Berlin'\?\)"),
         ("namespace: HOSP, ", "", r"sources\.main\.patients\.0: names neither namespace nor universal_id; give what"),
-        ("[MICU, SICU]", "[]", r"sources\.main\.units: "),
+        ("[MICU, SICU]", "[]", r"sources\.main\.units: has too few entries, expected at least 1; add"),
         ("[MICU, SICU]", "[MICU, MICU]", r"sources\.main\.units: names the unit 'MICU' twice; keep one"),
         ("units:", "unit:", r"sources\.main\.unit: unknown key \(did you mean 'units'\?\); remove it or correct"),
         ("main:", "Main Feed:", r"sources\.Main Feed"),
@@ -110,9 +110,18 @@ def test_a_mistake_is_named_with_its_place_and_what_to_do(read, old, new, messag
         read(SOURCE.replace(old, new, 1))
 
 
-def test_a_file_without_sources_is_refused(read):
-    with pytest.raises(SpecError, match="sources: "):
-        read("sources: {}")
+def test_what_follows_from_a_mistake_is_not_named_beside_it(read):
+    with pytest.raises(SpecError) as refused:
+        read(SOURCE.replace("namespace: HOSP, ", "", 1))
+    assert len(str(refused.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("sources: {}", "sources: has too few"), ("", "is empty, expected keys")]
+)
+def test_a_file_without_sources_is_refused(read, text, message):
+    with pytest.raises(SpecError, match=message):
+        read(text)
 
 
 def test_two_sources_need_two_ports_unless_any_free_one_will_do(read):

@@ -191,7 +191,10 @@ class _StrictLoader(SafeLoader):
 
 def _explain(error: ValidationError, path: Path, model: type[SpecModel] | None = None) -> str:
     lines = []
+    places = [item["loc"] for item in error.errors()]
     for item in error.errors():
+        if item["type"] == "too_short" and any(one[:-1] == item["loc"] for one in places):
+            continue  # what it has too few of is what is wrong with them
         place = ".".join(str(part) for part in item["loc"]) or "(file)"
         message = item["msg"].removeprefix("Value error, ")
         match item["type"]:
@@ -202,6 +205,12 @@ def _explain(error: ValidationError, path: Path, model: type[SpecModel] | None =
                 message = "is missing; add it"
             case "value_error":
                 pass
+            case "model_type" if item["input"] is None:
+                message = "is empty, expected keys with values; write them"
+            case "string_type":
+                message = f"got {item['input']!r}, expected text; write it in quotes"
+            case "too_short":
+                message = f"has too few entries, expected at least {item['ctx']['min_length']}; add what is missing"
             case _:
                 message = f"got {item['input']!r}: {message}"
         lines.append(f"{path}: {place}: {message}")
