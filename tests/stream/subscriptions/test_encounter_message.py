@@ -116,3 +116,12 @@ def test_a_source_whose_messages_have_another_charset_and_field_gets_them_so() -
     visit = {**VISIT, "location": [at("Überwachung")]}
     message = read(encounter_message(visit, (), PATIENT, source))
     assert (value(message, "PV1", 3), value(message, "PID", 18), value(message, "PV1", 19)) == ("Überwachung", "V1", "")
+
+
+def test_a_number_that_the_sources_character_set_cannot_write_becomes_no_other_number() -> None:
+    ascii_only = SOURCE.model_copy(update={"charset": "ASCII"})
+    patient = {"identifier": [{"system": "urn:mrn", "value": "Ä12"}]}
+    with pytest.raises(NoNumber):
+        encounter_message(VISIT, (), patient, ascii_only)
+    elsewhere = encounter("v1", location=[at("Überwachung")])
+    assert read(encounter_message(elsewhere, (), PATIENT, ascii_only)).value("PV1", 3) == "?berwachung"

@@ -29,7 +29,7 @@ JUST_ARRIVED: Final = timedelta(days=1)
 
 
 class NoNumber(Exception):
-    """The Patient has no number of an authority of the source."""
+    """The Patient has no number of an authority of the source, or one that its character set cannot write."""
 
 
 def encounter_message(visit: Resource, parts: Sequence[Resource], patient: Resource, source: StreamSource) -> bytes:
@@ -42,7 +42,7 @@ def encounter_message(visit: Resource, parts: Sequence[Resource], patient: Resou
         source: whose numbers and units count.
 
     Raises:
-        NoNumber: the patient has no number of an authority of the source.
+        NoNumber: the patient has no number of an authority of the source, or it cannot be written.
     """
     everything = [visit, *parts]
     recorded = max((micros_of(_meta(one).get("lastUpdated")) for one in everything), default=UNKNOWN)
@@ -58,9 +58,20 @@ def encounter_message(visit: Resource, parts: Sequence[Resource], patient: Resou
     person = {1: "1", 3: _patient_number(patient, source.patients)}
     lying = {1: "1", 2: field(_class(visit)), 3: field(unit)}
     numbered, place = source.visit_fields[0].split("-")
-    {"PID": person, "PV1": lying}[numbered][int(place)] = _visit_number(visit, source.visits)
+    visit_number = _visit_number(visit, source.visits)
+    {"PID": person, "PV1": lying}[numbered][int(place)] = visit_number
+    codec = codec_of(charset) or "utf-8"
+    _require_writable(person[3] + visit_number, codec)
     segments = [segment("MSH", header), segment("EVN", {1: event, 2: moment(at)})]
-    return message([*segments, segment("PID", person), segment("PV1", lying)], codec_of(charset) or "utf-8")
+    return message([*segments, segment("PID", person), segment("PV1", lying)], codec)
+
+
+def _require_writable(numbers: str, codec: str) -> None:
+    """Raises NoNumber for a character that the codec lacks: in its place stands a `?`, and the number is another's."""
+    try:
+        numbers.encode(codec)
+    except UnicodeEncodeError:
+        raise NoNumber from None
 
 
 def _event(status: str, at: datetime, since: int) -> str:
