@@ -35,6 +35,7 @@ from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint
 from wardround.settings import PROJECT, Settings, places_in_environment
 from wardround.stream.bodies import Notice, for_record
+from wardround.stream.visit_keys import visit_in
 
 __all__ = ["recorded"]
 KILLS, MOST, AT_ONCE, A_SECOND, EVERY = 20, 3_000, 20, 20, 3
@@ -129,8 +130,8 @@ def steps(whole: Whole, stage: str) -> dict[tuple[Any, ...], list[str]]:
     """Returns the outcomes of a stage by raw message, visit and prediction time."""
     found: dict[tuple[Any, ...], list[str]] = {}
     for origin, key, as_of, outcome in whole.rows(stage, "origin", "key", "as_of", "outcome"):
-        if as_of is not None and ":" not in key:
-            found.setdefault((origin, key, as_of), []).append(outcome)
+        if as_of is not None and not (stage == "notify" and key != visit_in(key)):  # not what people are told
+            found.setdefault((origin, visit_in(key), as_of), []).append(outcome)
     return found
 
 
