@@ -34,16 +34,12 @@ def asked_again(message: Message, way: Way, admission: Admission | None = None) 
     if after is None:
         return ()
     as_of = message.received + after
-    put = Put(
-        stage="query",
-        key=message.key,
-        body=packed(admission or admission_in(message.body)),
-        dedup=name_of(message, as_of),
+    put = message.followed_by(
+        "query",
+        message.key,
+        packed(admission or admission_in(message.body)),
+        name_of(message, as_of),
         due=as_of,
-        received=message.received,
-        source=message.source,
-        branch=message.branch,
-        origin=message.origin,
         as_of=as_of,
     )
     return (put,)

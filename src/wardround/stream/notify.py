@@ -156,17 +156,13 @@ class Notify:
         if verdict(scored.score, scored.band, as_of, policy, None, as_of) is not Verdict.NOTIFY:
             return ()
         key = sha256(f"{identity(screening, scored.stay_id)}:{name}".encode()).hexdigest()
-        put = Put(
-            stage="notify",
-            # A channel that is down holds up what else is to be told there of this visit, and nothing more.
-            key=channel_key(message.key, name),
-            body=packed(Notice(key, scored)),
-            dedup=f"{name_of(message, as_of)}:{name}",
+        # A channel that is down holds up what else is to be told there of this visit, and nothing more.
+        put = message.followed_by(
+            "notify",
+            channel_key(message.key, name),
+            packed(Notice(key, scored)),
+            f"{name_of(message, as_of)}:{name}",
             due=now,
-            received=message.received,
-            source=message.source,
-            branch=message.branch,
-            origin=message.origin,
             as_of=as_of,
         )
         return (put,)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from wardround.adapters.models.store import ModelStore
-from wardround.adapters.queue.message import DEAD, DONE, LATER, Done, Message, Put
+from wardround.adapters.queue.message import DEAD, DONE, LATER, Done, Message
 from wardround.adapters.queue.queue import Queue
 from wardround.results.training_hours import OUTSIDE_TRAINING_HOURS
 from wardround.settings import Settings
@@ -110,16 +110,12 @@ def _done(message: Message, read: StayRead, said: Outcome, way: Way, model: Mode
         return Done(message, ASKED_AGAIN if again else INDETERMINATE, stated.why, outputs=again)
     if is_shadow(way, as_of):
         return Done(message, SHADOW, stated.band)
-    put = Put(
-        stage="notify",
-        key=visit_in(message.key),
-        body=packed(scored_body(read, said, model)),
-        dedup=name_of(message, as_of),
+    put = message.followed_by(
+        "notify",
+        visit_in(message.key),
+        packed(scored_body(read, said, model)),
+        name_of(message, as_of),
         due=now,
-        received=message.received,
-        source=message.source,
-        branch=message.branch,
-        origin=message.origin,
         as_of=as_of,
     )
     return Done(message, DONE, outputs=(put,))

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from wardround.adapters.pseudonyms import Pseudonyms
-from wardround.adapters.queue.message import DEAD, DONE, LATER, Done, Message, Put
+from wardround.adapters.queue.message import DEAD, DONE, LATER, Done, Message
 from wardround.adapters.queue.queue import Queue
 from wardround.core.reading_rule import ReadingRule, reading_rule
 from wardround.errors import FhirError
@@ -151,18 +151,7 @@ class Query:
             return Done(message, DEAD, TOO_LARGE)
         body = packed(StayRead(admission, tuple(found.stay), readings))
         as_of = as_of_of(message, way)
-        put = Put(
-            stage="predict",
-            key=message.key,
-            body=body,
-            dedup=name_of(message, as_of),
-            due=now,
-            received=message.received,
-            source=message.source,
-            branch=message.branch,
-            origin=message.origin,
-            as_of=as_of,
-        )
+        put = message.followed_by("predict", message.key, body, name_of(message, as_of), due=now, as_of=as_of)
         return Done(message, DONE, outputs=(put,))
 
 

@@ -72,6 +72,10 @@ class Message(NamedTuple):
     taken_until: datetime
     lost: int = 0
 
+    def followed_by(self, stage: str, key: str, body: bytes, dedup: str, *, due: datetime, as_of: datetime) -> Put:
+        """Returns what follows from it for a prediction, with what is handed down."""
+        return Put(stage, key, body, dedup, due, self.received, self.source, self.branch, self.origin, as_of)
+
     def __repr__(self) -> str:
         """Returns nothing of a patient."""
         return f"Message({self.seq}, {self.stage}, …)"
