@@ -45,7 +45,7 @@ def test_lock_outs_of_an_earlier_ward_silence_nobody_in_the_next_and_its_history
             told = {"stay": "key", "channel": "bedside", "at": now, "band": "high", "card": "uuid"}
             connection.execute(insert(NOTIFICATION), {**about, **told})
         # It ends before anything starts, for want of CSVs.
-        ports = free_port(), free_port()
+        ports = free_port(), free_port(), free_port()
         nothing = tmp_path / "nothing"
         with pytest.raises(WardroundError), running_ward(settings, nothing, 20, now, *ports, lambda _: None):
             pass

@@ -115,7 +115,7 @@ OWN_WAYS = {
     "adapters/files/file_lock.py": "locks",
     "adapters/files/whole_file.py": "the one way",
     "adapters/files/scratch.py": "temporary, and locks",
-    "adapters/files/secret_file.py": "whole, and never in place of one that is there",
+    "adapters/files/private_file.py": "whole, and never in place of one that is there",
     "adapters/files/turns.py": "locks",
     "adapters/models/files.py": "a folder that appears as a whole",
     "cds/http/metrics.py": "temporary, while the service runs",

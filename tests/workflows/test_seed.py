@@ -189,14 +189,14 @@ def test_other_contents_of_the_folder_are_reported(tmp_path: Path, server: Runni
 
 
 def test_skipped_resources_do_not_look_like_written_ones(tmp_path: Path, server: RunningServer) -> None:
-    folder = write(tmp_path, PATIENT, {"resourceType": "Flag", "id": "f1"})
+    folder = write(tmp_path, PATIENT, {"resourceType": "Basic", "id": "f1"})
     result = CliRunner().invoke(command, ["--source", server.base_url, "--data", str(folder)])
     assert "written: Patient" in result.stdout
-    assert "skipped: Flag" in result.stdout
+    assert "skipped: Basic" in result.stdout
 
 
 def test_the_command_counts_what_it_uploaded_as_json(tmp_path: Path, server: RunningServer) -> None:
-    folder = write(tmp_path, PATIENT, {"resourceType": "Flag", "id": "f1"})
+    folder = write(tmp_path, PATIENT, {"resourceType": "Basic", "id": "f1"})
     result = CliRunner().invoke(command, ["--source", server.base_url, "--data", str(folder), "--json"])
     assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout) == {"written": {"Patient": 1}, "skipped": {"Flag": 1}}
+    assert json.loads(result.stdout) == {"written": {"Patient": 1}, "skipped": {"Basic": 1}}

@@ -7,9 +7,8 @@ import pytest
 from wardround.demo.hospital.installation import with_stream
 from wardround.demo.hospital.places import PEOPLE, WATCHED
 from wardround.settings import Settings, settings_from
-from wardround.spec.loading import load_conditions, load_stream
+from wardround.spec.loading import load_conditions, load_stream, require_channels
 from wardround.stream.branches import ways_of
-from wardround.stream.notify import require_channels
 
 
 @pytest.fixture
@@ -21,7 +20,7 @@ def test_each_condition_has_a_branch_that_tells_people_by_a_channel_which_there_
     conditions = load_conditions(own.schemas)
     ways = ways_of(conditions)
     assert set(ways) == {f"{one}/admission" for one in conditions}
-    require_channels(ways, load_stream(own.stream), own.stream)
+    require_channels(conditions, load_stream(own.stream), own.stream)
 
 
 def test_the_stream_takes_what_the_hospital_sends(own: Settings) -> None:

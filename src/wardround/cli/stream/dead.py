@@ -1,7 +1,6 @@
 """`wardround stream dead`: messages that could not be handled; shown, handled again, or replaced by corrected ones."""
 
 import json
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,7 +64,10 @@ def show_dead(number: int, body: Path | None, as_json: bool) -> None:
     if body is not None:
         if content is None:
             raise click.UsageError(f"what {number} held was removed, as it is older than messages are kept")
-        _write(body, content)
+        from wardround.adapters.files.private_file import write_private
+
+        if not write_private(body, content):
+            raise click.UsageError(f"{body}: is there already, expected a new file; choose another name")
     show(_facts(letter), as_json)
 
 
@@ -102,15 +104,6 @@ def replace_dead(number: int, file: Path, by: str, why: str) -> None:
     if successor is None:
         raise click.UsageError(_unknown(number))
     tell(f"{number}: replaced by {successor}")
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise click.UsageError(f"{path}: is there already, expected a new file; choose another name") from None
-    with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, whose mode is set from the beginning
-        file.write(content)
 
 
 def _unknown(number: int) -> str:

@@ -14,7 +14,9 @@ from typing import Final
 import yaml
 
 from wardround.adapters.child_service import child_service
+from wardround.adapters.files.private_file import write_private
 from wardround.adapters.files.refused import storing
+from wardround.adapters.files.whole_file import write_whole
 from wardround.adapters.sockets import LOOPBACK
 from wardround.demo.hospital.places import (
     INPATIENT,
@@ -51,9 +53,10 @@ def with_stream(settings: Settings, folder: Path, base_url: str, listen: int, we
                 (home / name).symlink_to(settings.home / name)
         for one in load_conditions(settings.schemas).values():
             _add_branch(one, home)
-        (folder / "ward.secret").write_text(secrets.token_urlsafe(32))
-        (folder / "ward.secret").chmod(0o600)
-        (folder / "stream.yaml").write_text(yaml.safe_dump(_settings_of(base_url, listen, webhook), sort_keys=False))
+    write_private(folder / "ward.secret", secrets.token_urlsafe(32).encode())
+    write_whole(
+        folder / "stream.yaml", yaml.safe_dump(_settings_of(base_url, listen, webhook), sort_keys=False).encode()
+    )
     return replace(settings, home=home, stream=folder / "stream.yaml")
 
 
@@ -61,7 +64,7 @@ def _add_branch(condition: Condition, home: Path) -> None:
     if not condition.stream.branches:
         file = home / "include" / "schemas" / "conditions" / f"{condition.id}.yaml"
         branches = yaml.safe_dump({"stream": {"branches": [_BRANCH]}}, sort_keys=False)
-        file.write_text(f"{file.read_text().rstrip()}\n\n{branches}")
+        write_whole(file, f"{file.read_text().rstrip()}\n\n{branches}".encode())
 
 
 def _settings_of(base_url: str, listen: int, webhook: int) -> dict[str, object]:
