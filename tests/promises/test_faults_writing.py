@@ -147,10 +147,11 @@ def one_entry(status: str) -> Alter:
 @pytest.mark.parametrize(
     ("fault", "profile"),
     [
-        *((lost_answer, profile) for profile in (GENERIC, NO_BATCH, NO_CONDITIONS, PLAIN)),
+        *((lost_answer, profile) for profile in (GENERIC, PLAIN)),
+        *(pytest.param(lost_answer, profile, marks=pytest.mark.long) for profile in (NO_BATCH, NO_CONDITIONS)),
         *((lost_request, profile) for profile in (GENERIC, PLAIN)),
     ],
-    ids=["done-whole", "done-singly", "done-bare", "done-plain", "not done-whole", "not done-plain"],
+    ids=["done-whole", "done-plain", "done-singly", "done-bare", "not done-whole", "not done-plain"],
 )
 def test_a_connection_cut_at_every_first_write_leads_to_no_second_resource(
     server, gateway, screened, fault, profile
@@ -229,9 +230,13 @@ def test_a_refused_entry_fails_only_its_stay_and_the_next_run_repairs_it(server,
     ("fault", "profile"),
     [
         (Fault(kind="status", status=503, rate=0.3, retry_after=0), GENERIC),
-        (Fault(kind="status", status=429, rate=0.3, retry_after=0, retry_after_date=True), PLAIN),
+        pytest.param(
+            Fault(kind="status", status=429, rate=0.3, retry_after=0, retry_after_date=True),
+            PLAIN,
+            marks=pytest.mark.long,
+        ),
         (Fault(kind="drop_after", rate=0.2), PLAIN),
-        (Fault(kind="truncate", rate=0.2), GENERIC),
+        pytest.param(Fault(kind="truncate", rate=0.2), GENERIC, marks=pytest.mark.long),
     ],
     ids=["503", "429", "lost", "truncated"],
 )

@@ -88,7 +88,9 @@ def _said(store: ModelStore) -> list[tuple[str, str]]:
     return [(each.what, each.version) for each in store.decisions("mortality")]
 
 
-@pytest.mark.parametrize("work", WORKS)
+@pytest.mark.parametrize(
+    "work", [pytest.param(work, marks=() if work == "promote" else pytest.mark.long) for work in WORKS]
+)
 def test_a_decision_killed_at_any_step_is_made_or_not_and_the_next_call_repairs_the_rest(
     filled, run, tmp_path, work
 ) -> None:

@@ -225,7 +225,7 @@ def test_a_screening_killed_at_a_random_point_is_resumed_and_loses_nothing(
     assert held(server, as_of) == (EACH_ONCE, STAYS)
 
 
-@pytest.mark.parametrize("share", [0.3, 0.6, 0.75, 0.9])
+@pytest.mark.parametrize("share", [*(pytest.param(share, marks=pytest.mark.long) for share in (0.3, 0.75)), 0.6, 0.9])
 def test_a_screening_that_writes_elsewhere_is_killed_and_resumed_between_the_same_two_servers(
     icu, server, settings, environment, forks: Forks, share: float
 ) -> None:

@@ -247,7 +247,9 @@ def test_an_unknown_condition_label_or_folder_is_a_clear_error(small_mimic, tmp_
 
 
 @pytest.mark.mimic
-@pytest.mark.parametrize(("condition", "positives"), [("sepsis", 26), ("mortality", 15)])
+@pytest.mark.parametrize(
+    ("condition", "positives"), [("sepsis", 26), pytest.param("mortality", 15, marks=pytest.mark.long)]
+)
 def test_the_demo_accounts_for_all_140_stays(mimic_demo, tmp_path, condition, positives) -> None:
     trained = _train(mimic_demo, _settings(tmp_path), condition=condition)
     cohort, split = trained.card.cohort, trained.card.split
