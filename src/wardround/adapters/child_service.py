@@ -22,27 +22,36 @@ class ChildService:
 
 
 @contextmanager
+def child_process(
+    arguments: list[str], environment: Mapping[str, str] | None = None, stdout: int | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Runs `wardround` with these arguments until the block ends; it must stop when its standard input ends."""
+    command = [sys.executable, "-P", "-m", "wardround", *arguments]
+    child = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=stdout)
+    assert child.stdin is not None
+    try:
+        yield child
+    finally:
+        child.stdin.close()
+        _wait(child)
+        if child.stdout is not None:
+            child.stdout.close()
+
+
+@contextmanager
 def child_service(
     arguments: list[str], failure: WardroundError, environment: Mapping[str, str] | None = None
 ) -> Iterator[ChildService]:
-    """Runs `wardround` with these arguments until the block ends; yields when it has printed one JSON object.
+    """Runs the same; yields when it has printed one JSON object.
 
-    The command must stop when its standard input ends. Raises `failure` if it ends before; its own message is on
-    stderr.
+    Raises `failure` if it ends before; its own message is on stderr.
     """
-    command = [sys.executable, "-P", "-m", "wardround", *arguments]
-    child = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert child.stdin is not None
-    assert child.stdout is not None
-    try:
+    with child_process(arguments, environment, subprocess.PIPE) as child:
+        assert child.stdout is not None
         first_line = child.stdout.readline()
         if not first_line:
             raise failure
         yield ChildService(json.loads(first_line), child.pid)
-    finally:
-        child.stdin.close()
-        _wait(child)
-        child.stdout.close()
 
 
 def _wait(child: subprocess.Popen[bytes]) -> None:

@@ -39,10 +39,15 @@ def is_loopback(listening: socket.socket) -> bool:
     return str(listening.getsockname()[0]).startswith(("127.", "::1"))
 
 
+def address_of(listening: socket.socket) -> str:
+    """Returns host:port of a socket."""
+    host, port = listening.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def url_of(listening: socket.socket, scheme: str = "http") -> str:
     """Returns scheme://host:port of a socket."""
-    host, port = listening.getsockname()[:2]
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+    return f"{scheme}://{address_of(listening)}"
 
 
 def end_with_stdin() -> None:

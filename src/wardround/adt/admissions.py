@@ -115,7 +115,12 @@ def asked(
 def _lies(visit: Visit, feed: Feed, watch: Watch) -> bool:
     if not visit.is_open or not is_watched(visit.location, visit.visit_class, feed):
         return False
-    return any(watch.branch.takes(name, visit.visit_class) for name in unit_names(visit.location))
+    return wants(watch.branch, visit)
+
+
+def wants(branch: Branch, visit: Visit) -> bool:
+    """Returns whether a branch is about visits like this one, by its unit and class."""
+    return any(branch.takes(name, visit.visit_class) for name in unit_names(visit.location))
 
 
 def unit_names(location: Location) -> tuple[str, ...]:

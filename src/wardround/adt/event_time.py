@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Final, NamedTuple
 
-from wardround.hl7.reader import Hl7Message
+from wardround.hl7.reader import NULL, Hl7Message
 
 AHEAD: Final = timedelta(hours=24)
 BEHIND: Final = timedelta(days=30)
@@ -67,7 +67,7 @@ def _first(message: Hl7Message, fields: Iterable[_Field], zone: tzinfo, received
 
 def _text(message: Hl7Message, field: _Field) -> str:
     text = message.value(*field)
-    return "" if text == '""' else text
+    return "" if text == NULL else text
 
 
 def _offset(text: str) -> timezone | None:

@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from wardround.adapters.database.bedside_removal import purge
 from wardround.adapters.database.database import Database
 from wardround.adapters.database.inserting import insert_into, insert_new, replace_in
+from wardround.adapters.database.notifications import ToldOf, keep_told
 from wardround.adapters.database.tables import BEDSIDE_CARD, BEDSIDE_COMMENT, BEDSIDE_FEEDBACK, NOTIFICATION
 from wardround.cds.exchange import Answer, Call, Heard
 from wardround.cds.keeping import Feedback, Shown, StayKey, Told
@@ -81,7 +82,7 @@ class KeptInDatabase:
             call = told.answer.call
             assert call is not None
             if told.notification is not None:
-                _replace(connection, stay, Shown(told.notification, call.card))
+                keep_told(connection, ToldOf(*stay), told.notification, call.card)
             _keep_card(connection, call)
             return told.answer
 
@@ -179,11 +180,6 @@ def _last_shown(connection: Connection, stay: StayKey) -> Shown | None:
     return Shown(Notification(found.at, found.as_of, found.band), found.card)
 
 
-def _replace(connection: Connection, stay: StayKey, shown: Shown) -> None:
-    row = {**_row_of(stay), **shown.notification._asdict(), "card": shown.card}
-    connection.execute(replace_in(connection, NOTIFICATION, _STATE), row)
-
-
 def _row_of(stay: StayKey) -> dict[str, str]:
     return {"stay": stay.key, "condition": stay.condition, "channel": stay.channel}
 
@@ -221,13 +217,9 @@ def _keep_feedback(connection: Connection, feedback: Sequence[Feedback], conditi
 
 
 def _keep_comments(connection: Connection, feedback: Sequence[Feedback]) -> None:
-    insert = insert_into(connection, BEDSIDE_COMMENT)
-    replaced = insert.on_conflict_do_update(
-        index_elements=[BEDSIDE_COMMENT.c.feedback], set_={"comment": insert.excluded.comment}
-    )
     rows = [{"feedback": _id_of(one), "comment": _text(one.comment)} for one in feedback]
     if rows:
-        connection.execute(replaced, rows)
+        connection.execute(replace_in(connection, BEDSIDE_COMMENT, ("comment",)), rows)
 
 
 def _id_of(feedback: Feedback) -> str:

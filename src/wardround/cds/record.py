@@ -17,7 +17,6 @@ from wardround.adapters.files import turns
 from wardround.adapters.outage import Outage
 from wardround.cds.exchange import Became, Call, Result
 from wardround.cds.servers import Servers
-from wardround.core.stay_reasons import Reason
 from wardround.errors import named
 from wardround.fhir import risk_assessments
 from wardround.fhir.client import FhirClient
@@ -27,11 +26,11 @@ from wardround.fhir.patience import Patience
 from wardround.fhir.wire import HurriedAnswers
 from wardround.results import fhir_validity
 from wardround.results.amendment import is_withdrawn
-from wardround.results.risk_assessment import BEDSIDE, Screening, device_identity, identity
+from wardround.results.risk_assessment import BEDSIDE, Screening, identity
 from wardround.settings import Settings
 from wardround.workflows.live_models import Live
 from wardround.workflows.screen.taking_turns import locks
-from wardround.workflows.screen.write_results import device_at, write_results
+from wardround.workflows.screen.write_results import Performers, write_results
 from wardround.workflows.screen.written import Written
 
 MOST_WAITING: Final = 256
@@ -85,7 +84,7 @@ class Writing:
         self._left = Event()
         self._in_hand: Result | None = None
         self._lock = Lock()
-        self._performers: dict[tuple[str, str], str] = {}
+        self._performers = Performers(record.settings)
         self._connections = HurriedAnswers(pool_maxsize=2)
         self._outage = Outage("the record", "results were not written")
 
@@ -169,7 +168,7 @@ class Writing:
         screening = _screening(result, self._record.settings)
         account, stay = Written(to_write=1), result.assessment.stay_id
         with FhirClient(source, deadline, patience) as client:
-            performer = self._performer(screening, client.results)
+            performer = self._performers.of(screening, client.results)
             mine = identity(screening, stay)
             # Some servers do not keep their promises about conditional writes.
             with turns.alone(locks(self._record.settings), client.results.source.base_url, [mine]):
@@ -185,14 +184,8 @@ class Writing:
                     keep=lambda _about: None,
                 )
         if stay in account.failed:
-            return "failed", _word(account.failed[stay])
+            return "failed", account.failed[stay].word
         return ("withdrawn" if stay in account.withdrawn else "written"), ""
-
-    def _performer(self, screening: Screening, client: FhirClient) -> str:
-        key = client.source.base_url, device_identity(screening)
-        if key not in self._performers:
-            self._performers[key] = device_at(screening, client, self._record.settings)
-        return self._performers[key]
 
 
 def _already(mine: str, client: FhirClient) -> Became | None:
@@ -220,8 +213,3 @@ def _screening(result: Result, settings: Settings) -> Screening:
         door=BEDSIDE,
         rests_on=result.rests_on,
     )
-
-
-def _word(reason: Reason) -> str:
-    """Returns the reason, unless it is a message that may quote what was written."""
-    return str(reason) if reason.is_short else str(reason.failed_at or "")

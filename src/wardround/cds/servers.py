@@ -20,11 +20,11 @@ from wardround.fhir.configured import translation_in
 from wardround.fhir.deadline import Deadline
 from wardround.fhir.endpoint import FhirEndpoint
 from wardround.fhir.patience import Patience
-from wardround.fhir.profiles import recognised_by, statement_of, with_profile
+from wardround.fhir.profiles import fit_of, with_profile
 from wardround.fhir.sign_in import BearerToken, is_private
 from wardround.fhir.wire import HurriedAnswers
 from wardround.settings import Settings
-from wardround.spec.servers import GENERIC, ServerProfile
+from wardround.spec.servers import ServerProfile
 
 # A connection that was kept open may have been closed by the server; a second attempt opens another.
 _RETRIES: Final = 1
@@ -144,8 +144,7 @@ class Servers:
             return source
         if source.base_url not in self._profiles:
             with FhirClient(source, deadline, patience) as client:
-                statement = statement_of(client)
-                fit = recognised_by(statement, source, self.schemas).profile if statement else GENERIC
+                fit = fit_of(client, self.schemas).profile
             self._profiles[source.base_url] = fit
         return with_profile(source, self._profiles[source.base_url])
 

@@ -60,7 +60,6 @@ def _coding(token: str) -> dict[str, str]:
 
 def _observation(variable: Variable, at: datetime, key: str) -> dict[str, Any]:
     system, code = variable.all_codes()[0]
-    value = variable.typical if variable.typical is not None else (variable.plausible.min + variable.plausible.max) / 2
     return {
         "resourceType": "Observation",
         "id": key,
@@ -69,7 +68,7 @@ def _observation(variable: Variable, at: datetime, key: str) -> dict[str, Any]:
         "subject": _SUBJECT,
         "effectiveDateTime": at.isoformat(),
         "issued": at.isoformat(),
-        "valueQuantity": {"value": value, "unit": variable.unit, "system": _UCUM, "code": variable.unit},
+        "valueQuantity": {"value": variable.usual, "unit": variable.unit, "system": _UCUM, "code": variable.unit},
     }
 
 

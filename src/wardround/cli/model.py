@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wardround.cli.deciding import by_option, why_option
 from wardround.cli.model_compare import compare_versions
 from wardround.cli.model_import import import_model
 from wardround.cli.results import print_table, say, tell
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from wardround.training.decisions import Decision
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
-_by = click.option("--by", envvar="USER", default="unknown", help="Who decides, for the record (default: USER).")
-_why = click.option("--why", required=True, help="The reason, for the record.")
 
 
 @click.group()
@@ -112,8 +111,8 @@ def show_model(condition: str, version: str | None, html: Path | None, as_json: 
 @command.command("promote", short_help="Make a stored version live.")
 @click.argument("condition")
 @click.argument("version")
-@_by
-@_why
+@by_option
+@why_option
 @click.option("--despite-gates", is_flag=True, help="Promote it even though a promotion gate failed.")
 @_as_json
 def promote_model(condition: str, version: str, by: str, why: str, despite_gates: bool, as_json: bool) -> None:
@@ -124,8 +123,8 @@ def promote_model(condition: str, version: str, by: str, why: str, despite_gates
 
 @command.command("rollback", short_help="Go back to the previous live version.")
 @click.argument("condition")
-@_by
-@_why
+@by_option
+@why_option
 @_as_json
 def rollback_model(condition: str, by: str, why: str, as_json: bool) -> None:
     """Make the previous live version live again, and withdraw the current one.
@@ -140,7 +139,7 @@ def rollback_model(condition: str, by: str, why: str, as_json: bool) -> None:
 @click.argument("version", required=False)
 @click.option("--until", type=DAY, help="Day (UTC) or time at which the challenge ends.  [default: until --end]")
 @click.option("--end", is_flag=True, help="End the challenge.")
-@_by
+@by_option
 @click.option(
     "--why", default="to be compared with the live one", show_default=True, help="The reason, for the record."
 )
@@ -169,8 +168,8 @@ def challenge_model(
 
 @command.command("suspend", short_help="Switch a condition off.")
 @click.argument("condition")
-@_by
-@_why
+@by_option
+@why_option
 @_as_json
 def suspend_condition(condition: str, by: str, why: str, as_json: bool) -> None:
     """Switch CONDITION off: from now on nothing new is computed for people.
@@ -189,8 +188,8 @@ def suspend_condition(condition: str, by: str, why: str, as_json: bool) -> None:
 
 @command.command("resume", short_help="Switch a condition on again.")
 @click.argument("condition")
-@_by
-@_why
+@by_option
+@why_option
 @_as_json
 def resume_condition(condition: str, by: str, why: str, as_json: bool) -> None:
     """Switch CONDITION on again."""
@@ -205,8 +204,8 @@ def resume_condition(condition: str, by: str, why: str, as_json: bool) -> None:
 
 @command.command("accept-record", short_help="Accept a damaged record of decisions as it is.")
 @click.argument("condition")
-@_by
-@_why
+@by_option
+@why_option
 @_as_json
 def accept_record(condition: str, by: str, why: str, as_json: bool) -> None:
     """Accept the record of CONDITION's decisions as it is, if lines were changed or lost and there is no backup.

@@ -1,4 +1,4 @@
-"""Converts times from the command line, ISO 8601 with an offset, to datetimes in UTC."""
+"""Converts times from the command line, ISO 8601 with an offset, to datetimes in UTC, and back."""
 
 import re
 from datetime import UTC, datetime
@@ -41,3 +41,8 @@ class _Day(Time):
 
 TIME = Time()
 DAY = _Day()
+
+
+def in_seconds(time: datetime) -> str:
+    """Returns a time in UTC as people read it, to the second."""
+    return time.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -54,3 +54,8 @@ class Reason(NamedTuple):
     def is_short(self) -> bool:
         """Returns whether the reason is a single word or number, so that it fits into a log line."""
         return _WORD.fullmatch(self.what) is not None
+
+    @property
+    def word(self) -> str:
+        """Returns the reason, unless it is a message that may quote what was written."""
+        return str(self) if self.is_short else str(self.failed_at or "")

@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
 from wardround.adapters.database.bedside_removal import forget_lock_outs
 from wardround.adapters.database.database import opened
@@ -26,8 +25,6 @@ from wardround.demo.standalone import POLL_SECONDS, Standalone, free_port, refus
 from wardround.errors import RunIncomplete
 from wardround.settings import Settings, kept_apart
 from wardround.spec.loading import condition_ids
-
-NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -66,13 +63,13 @@ class Ward:
         """Runs the upkeep of the stream once, as it runs every hour."""
         self._run(["stream_upkeep"], say)
 
-    def _run(self, dag_ids: list[str], say: Say, conf: Mapping[str, Any] = NOTHING) -> None:
+    def _run(self, dag_ids: list[str], say: Say, conf: Mapping[str, Any] | None = None) -> None:
         """Starts the DAGs and returns when all have ended. Raises RunIncomplete for the first that failed."""
         if not dag_ids:
             return
         api = self.airflow.api
         self._wait_while(lambda: not all(api.knows(dag_id) for dag_id in dag_ids))
-        runs = {dag_id: api.trigger(dag_id, conf) for dag_id in dag_ids}
+        runs = {dag_id: api.trigger(dag_id, conf or {}) for dag_id in dag_ids}
         say(f"Running {', '.join(dag_ids)}")
         self._wait_while(lambda: any(api.state(dag_id, run_id) not in FINISHED for dag_id, run_id in runs.items()))
         for dag_id, run_id in runs.items():

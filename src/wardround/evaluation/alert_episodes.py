@@ -5,7 +5,7 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 
-from wardround.evaluation.alerts import Alerts, per_100_patient_days
+from wardround.evaluation.alerts import Alerts, in_100_patient_days
 from wardround.evaluation.intervals import Interval, share_interval
 from wardround.evaluation.metrics import Metric, share_of
 from wardround.evaluation.results import AlertEpisodes, Task
@@ -46,13 +46,8 @@ def alert_episodes(
         stays_with_outcome=int(sums["with_outcome"]),
         stays_alerted=int(sums["alerted"]),
         # An alert is raised by a row, so alerts are a share of the rows; the lock-out bounds how many can raise one.
-        alerts_per_100_patient_days=share_of(
-            counts["alerts"],
-            counts["rows"],
-            drawn,
-            "no stay",
-            lambda share: per_100_patient_days(share, task.hours_per_row),
-            counts["most_alerts"],
+        alerts_per_100_patient_days=in_100_patient_days(
+            share_of(counts["alerts"], counts["rows"], drawn, "no stay", counts["most_alerts"]), task.hours_per_row
         ),
         alerts_per_true_alert=_per_hit(counts["true_alerts"], counts["alerts"], drawn, "no alert was true"),
         share_alerted=share_of(counts["alerted"], counts["with_outcome"], drawn, "no stay with the outcome"),

@@ -10,6 +10,7 @@ from typing import Final, Self
 import numpy as np
 import pandas as pd
 
+from wardround.core.runs import first_of_each
 from wardround.evaluation.metrics import Metric
 
 HOURS_IN_100_DAYS: Final = 2400.0
@@ -61,7 +62,7 @@ class Alerts:
         # The first row of the band that may raise the next alert; it is another stay's if there is none.
         following = np.searchsorted(line, line + self._apart)
         raised = np.zeros(len(self._order), dtype=bool)
-        raising = np.flatnonzero(np.diff(stay, prepend=-1))
+        raising = first_of_each(stay)
         while len(raising):
             raised[self._order[kept[raising]]] = True
             after = following[raising]
@@ -81,7 +82,6 @@ def _end_to_end(stay: np.ndarray, times: np.ndarray, apart: int) -> np.ndarray:
 
     `stay` is ascending, and so are the times of a stay.
     """
-    first = np.diff(stay, prepend=-1) != 0
     steps = np.diff(times, prepend=0)
-    steps[first] = apart + 1
+    steps[first_of_each(stay)] = apart + 1
     return np.cumsum(steps)

@@ -3,7 +3,7 @@
 What cannot be computed is None, with a reason.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -90,17 +90,16 @@ def share_of(
     rows: np.ndarray,
     drawn: Drawn,
     reason: str,
-    shown: Callable[[float], float] = float,
     most: np.ndarray | None = None,
 ) -> Metric:
-    """Returns sum(hits) / sum(rows), both by patient, as `shown`; without rows it has no value, for the reason.
+    """Returns sum(hits) / sum(rows), both by patient; without rows it has no value, for the reason.
 
     `drawn` is how the patients were drawn, and `most` how many hits each can have, if that is less than his rows.
     """
     if not rows.sum():
         return Metric(value=None, reason=reason)
     found = share_interval(hits, rows, drawn, most)
-    return Metric(value=shown(hits.sum() / rows.sum()), **found.shown(shown)._asdict())
+    return Metric(value=float(hits.sum() / rows.sum()), **found._asdict())
 
 
 def _estimated(each: Measure, rows: PatientRows) -> Estimate | str:

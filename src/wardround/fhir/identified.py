@@ -5,9 +5,9 @@ from collections.abc import Collection, Mapping, Sequence
 from wardround.core.identifier import Identifier
 from wardround.fhir.client import FhirClient
 from wardround.fhir.page import dicts
-from wardround.fhir.references import Resource, is_id
+from wardround.fhir.references import Resource
 from wardround.fhir.risk_assessments import VALUES_PER_SEARCH
-from wardround.fhir.versions import Newest, last_updated
+from wardround.fhir.versions import newest_of
 
 
 def with_identifiers(
@@ -19,17 +19,18 @@ def with_identifiers(
     by the value alone, or by part of it, no patient gets another patient's results.
     """
     sought = sorted({identifier for identifiers in wanted.values() for identifier in identifiers})
-    newest: Newest[Resource] = Newest()
-    for start in range(0, len(sought), VALUES_PER_SEARCH):
-        tokens = [f"{system}|{value}" for system, value in sought[start : start + VALUES_PER_SEARCH]]
-        for resource in client.search(kind, {"identifier": tokens}):
-            if resource.get("resourceType") == kind and is_id(resource.get("id")):
-                newest.add(resource["id"], last_updated(resource), client.source.bases.localised(resource))
+    tokens = [f"{system}|{value}" for system, value in sought]
+    given = (
+        resource
+        for start in range(0, len(tokens), VALUES_PER_SEARCH)
+        for resource in client.search(kind, {"identifier": tokens[start : start + VALUES_PER_SEARCH]})
+    )
+    by_id = newest_of(kind, given, client.source.bases)
     holders: dict[Identifier, set[str]] = {}
-    for key, resource in newest.by_id.items():
+    for key, resource in by_id.items():
         for identifier in _carried(resource):
             holders.setdefault(identifier, set()).add(key)
-    return {key: _held(newest.by_id, holders, identifiers) for key, identifiers in wanted.items()}
+    return {key: _held(by_id, holders, identifiers) for key, identifiers in wanted.items()}
 
 
 def _held(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
 from wardround.fhir.references import Resource
-from wardround.fhir.times import Span, span_of
+from wardround.fhir.times import Span, micros_of, span_of
 
 EARLIEST: Final = -(2**62)
 LATEST: Final = 2**62
@@ -68,6 +68,12 @@ def bounds_of(period: Any, within: Bounds | None = None) -> Bounds:
     begins = within.begin if within and start is None else _span(start)
     ends = _OPEN if end is None else _span(end)
     return Bounds(begins, _each(min, ends, within.end) if within else ends)
+
+
+def began(part: Resource) -> int:
+    """Returns when the period of an Encounter began, in microseconds since 1970; UNKNOWN if it does not say."""
+    period = part.get("period")
+    return micros_of(period.get("start") if isinstance(period, dict) else None)
 
 
 def latest_end(periods: Iterable[Resource]) -> Span:

@@ -9,12 +9,20 @@ from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint, shown
 from wardround.fhir.references import Resource
 from wardround.spec.loading import load_server_profiles
-from wardround.spec.servers import ServerProfile
+from wardround.spec.servers import GENERIC, ServerProfile
 
 
 def recognised(client: FhirClient, schemas: Path) -> Fit:
     """Returns the profile that the server's CapabilityStatement points to, and why; one request. Raises FhirError."""
     return recognised_by(client.capabilities(), client.source, schemas)
+
+
+def fit_of(client: FhirClient, schemas: Path) -> Fit:
+    """Returns the profile that suits the server, and why: the generic one if it states nothing. Raises FhirError."""
+    statement = statement_of(client)
+    if statement is None:  # its abilities are then found out by asking
+        return Fit(GENERIC, "it returned no CapabilityStatement")
+    return recognised_by(statement, client.source, schemas)
 
 
 def recognised_by(statement: Resource, source: FhirEndpoint, schemas: Path) -> Fit:

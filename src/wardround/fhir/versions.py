@@ -5,10 +5,11 @@ than one met before never counts, even if one without a time came in between. A 
 deleted does not count.
 """
 
+from collections.abc import Iterable
 from typing import Any, Final, Generic, TypeVar
 
 from wardround.core.microseconds import UNKNOWN
-from wardround.fhir.references import Resource
+from wardround.fhir.references import Bases, Resource, is_id
 from wardround.fhir.times import micros_of
 
 T = TypeVar("T")
@@ -77,3 +78,12 @@ class Newest(Generic[T]):
     @property
     def by_id(self) -> dict[str, T]:
         return self._kept
+
+
+def newest_of(kind: str, resources: Iterable[Resource], bases: Bases) -> dict[str, Resource]:
+    """Returns the resources of a type by id, each in the version that counts; the server's references become local."""
+    newest: Newest[Resource] = Newest()
+    for one in resources:
+        if one.get("resourceType") == kind and is_id(one.get("id")):
+            newest.add(one["id"], last_updated(one), bases.localised(one))
+    return newest.by_id

@@ -144,11 +144,6 @@ def is_coded(card: ModelCard) -> bool:
     return card.label is not None and card.label.rule == "icd"
 
 
-def is_hourly(card: ModelCard) -> bool:
-    """Returns whether the model predicts at every full hour."""
-    return card.task is not None and card.task.task == "hourly"
-
-
 def with_outcome(card: ModelCard) -> str:
     """Returns what the outcome of a single prediction is: `with the outcome within 6 h`."""
     if card.horizon not in (HOSPITAL_STAY, NOT_STATED):
@@ -172,7 +167,7 @@ def hours_covered(card: ModelCard) -> str:
 def described(card: ModelCard) -> str:
     """Returns what the score is the risk of. A condition describes its default question, which is another one than
     that of an hourly model."""
-    if not is_hourly(card):
+    if not card.is_hourly:
         return card.about.description or NOT_STATED
     horizon = hours(parse_duration(card.horizon))
     if not has_onset(card):

@@ -10,7 +10,6 @@ from wardround.model_card.card_words import (
     hours,
     hours_covered,
     is_coded,
-    is_hourly,
     line,
     metric_name,
     stays_in_words,
@@ -61,7 +60,7 @@ def _judged(card: ModelCard, design: Design | None) -> Iterator[tuple[str, str]]
         yield _EVALUATED, _of_an_earlier_release(card)
         yield "Hours covered", hours_covered(card)
         return
-    each = "each full hour" if is_hourly(card) else "one prediction a day"
+    each = "each full hour" if card.is_hourly else "one prediction a day"
     yield (
         _EVALUATED,
         f"{_counted(card, design.judged, 'test')}: all times at risk ({each}), as a screening scores them",
@@ -79,14 +78,14 @@ def _judged(card: ModelCard, design: Design | None) -> Iterator[tuple[str, str]]
 def _effect(card: ModelCard) -> str:
     """Returns how the choice of predictions shapes the figures."""
     weights = "Each prediction counts once, so a long stay counts more than a short one"
-    if is_hourly(card):
+    if card.is_hourly:
         return f"{weights}. Sensitivity and predictive value are of single hours; of stays, see “{_TOLD_OF_STAYS}”"
     early = "; a prediction counts as right even if the condition had begun before it" if is_coded(card) else ""
     return f"{weights}{early}. Alerts are those of one screening a day: more screenings raise more"
 
 
 def _of_an_earlier_release(card: ModelCard) -> str:
-    if not is_hourly(card):
+    if not card.is_hourly:
         return "One prediction a stay, at the one time that the model was fitted at; other times were not evaluated"
     return (
         "Hours matched between stays with and without the outcome, by an earlier release. On all hours of a unit the"

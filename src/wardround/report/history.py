@@ -135,5 +135,4 @@ def _figures(
 
 def _ours(text: str) -> str:
     """Returns a short reason such as `write:412`; for a longer one, which may quote a server, the step that failed."""
-    reason = Reason.of(text)
-    return text if reason.is_short else str(reason.failed_at or "other")
+    return Reason.of(text).word or "other"

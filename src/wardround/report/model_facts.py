@@ -127,7 +127,7 @@ def _calibration(card: ModelCard) -> str:
 def _predicted(card: ModelCard) -> str:
     if card.prediction_time is None:
         return NOT_STATED
-    by_the_hour = "every hour from " if card.task and card.task.task == "hourly" else ""
+    by_the_hour = "every hour from " if card.is_hourly else ""
     return f"{by_the_hour}{window(card.prediction_time)} after admission to the unit"
 
 

@@ -95,10 +95,6 @@ class Stream(SpecModel):
 
     branches: tuple[Branch, ...] = Field(default=(), description="Ways in which admissions are scored; default: none.")
 
-    def branch(self, key: str) -> Branch | None:
-        """Returns the branch of an id; None if there is none."""
-        return next((one for one in self.branches if one.id == key), None)
-
     @model_validator(mode="after")
     def _ids_differ(self) -> Self:
         ids = [one.id for one in self.branches]

@@ -128,6 +128,11 @@ class Variable(SpecModel):
             raise ValueError("usual_range belongs to risk_rises_with: both, and only to it; give both or neither")
         return self
 
+    @property
+    def usual(self) -> float:
+        """A value as of a patient who is well: the typical one, or the middle of the plausible ones."""
+        return self.typical if self.typical is not None else (self.plausible.min + self.plausible.max) / 2
+
     @model_validator(mode="after")
     def _typical_is_plausible(self) -> Self:
         if self.typical is not None and not self.plausible.min <= self.typical <= self.plausible.max:

@@ -12,7 +12,7 @@ from typing import Final
 
 from wardround.adapters.mllp.listener import Limits, Listener
 from wardround.adapters.mllp.tls import server_context
-from wardround.adapters.sockets import listen
+from wardround.adapters.sockets import address_of, listen
 from wardround.spec.stream import StreamSettings, StreamSource
 from wardround.stream.metrics import CONNECTIONS, Metrics
 from wardround.stream.reception import STORED_WITHIN, Reception, Store
@@ -74,8 +74,7 @@ def opened_doors(
                 continue
             tls = _tls(source, beside)
             listening = stack.enter_context(listen(*source.address, f"stream {name}"))
-            host, port = listening.getsockname()[:2]
-            where[name] = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            where[name] = address_of(listening)
             receptions.append(Reception(name, source, store, metrics, within=within))
             watch = _Watch(name, metrics)
             listeners[name] = Listener(listening, receptions[-1].answer, watch, _limits(source), tls)

@@ -33,6 +33,7 @@ METRICS: Final = {
     CONNECTIONS: Metric("gauge", "Connections that are open, by source."),
 }
 _BUCKETS: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1200.0)
+_BOUNDS: Final = tuple((bound, bucket_bound(bound)) for bound in (*_BUCKETS, float("inf")))
 
 
 class Metrics:
@@ -56,8 +57,8 @@ class Metrics:
         """Counts something that took so many seconds, in a histogram."""
         given = tuple(labels.items())
         with self._lock:
-            for bucket in (*_BUCKETS, float("inf")):
-                self._values[f"{name}_bucket", (*given, ("le", bucket_bound(bucket)))] += seconds <= bucket
+            for bound, text in _BOUNDS:
+                self._values[f"{name}_bucket", (*given, ("le", text))] += seconds <= bound
             self._values[f"{name}_sum", given] += seconds
             self._values[f"{name}_count", given] += 1
 

@@ -33,7 +33,7 @@ from wardround.stream.channels.telling import Failed, Refused, Sent, Telling
 from wardround.stream.each import DELAYS
 from wardround.stream.policies import policy_of
 from wardround.stream.recording import Recorder
-from wardround.stream.servers import OTHERS_FIRST, Servers, each_alone
+from wardround.stream.servers import Servers, each_alone
 from wardround.stream.stage import StageStopped
 from wardround.stream.visit_keys import channel_key, visit_in
 from wardround.stream.written_before import CANCELLED, Before, cancel_unsaid, is_taken_back, scores_of
@@ -108,9 +108,7 @@ class Notify:
         try:
             return self._done(message, way, now)
         except StageStopped as why:
-            if len(self._servers.by_source) == 1:
-                raise
-            return Done(message, LATER, why.reason, due=now + OTHERS_FIRST, counts=False)
+            return self._servers.later(message, why, now)
 
     def _done(self, message: Message, way: Way, now: datetime) -> Done:
         match for_record(message.body):
@@ -155,7 +153,7 @@ class Notify:
         as_of, policy = screening.as_of, policy_of(way)
         if verdict(scored.score, scored.band, as_of, policy, None, as_of) is not Verdict.NOTIFY:
             return ()
-        key = sha256(f"{identity(screening, scored.stay_id)}:{name}".encode()).hexdigest()
+        key = _key(screening, scored.stay_id, name)
         # A channel that is down holds up what else is to be told there of this visit, and nothing more.
         put = message.followed_by(
             "notify",
@@ -187,7 +185,7 @@ class Notify:
         became = self._attempt(message, notice, way, reach, now)
         match became:
             case Sent():
-                told = partial(_keep, of=of, told=Notification(now, as_of, scored.band))
+                told = partial(keep_told, key=of, notification=Notification(now, as_of, scored.band))
                 return Done(message, DONE, "told", state=told)
             case Refused(reason):
                 return Done(message, DEAD, f"channel {name}: {reason}")
@@ -206,16 +204,15 @@ class Notify:
     def _attempt(
         self, message: Message, notice: Notice, way: Way, reach: Reach, now: datetime
     ) -> Sent | Refused | Failed:
-        telling = self._telling(notice.key, message, notice.scored, way, as_of_of(message, way), now)
+        screening = self._screening(message, notice.scored, way, as_of_of(message, way))
+        telling = Telling(notice.key, message.source, message.branch, notice.scored, screening, now)
         try:
             return reach.channel.tell(telling)
         except FhirError as error:
             return Failed(type(error).__name__)
 
-    def _telling(self, key: str, message: Message, scored: Scored, way: Way, as_of: datetime, now: datetime) -> Telling:
-        source = self._servers.by_source[message.source]
-        screening = self._recorder.screening(way, scored, as_of, source)
-        return Telling(key, message.source, message.branch, scored, screening, now)
+    def _screening(self, message: Message, scored: Scored, way: Way, as_of: datetime) -> Screening:
+        return self._recorder.screening(way, scored, as_of, self._servers.by_source[message.source])
 
     def _taken_back(self, message: Message, cancelled: Cancelled, way: Way, now: datetime) -> Done:
         """Retracts what was written of a request, which comes before in the order of its key."""
@@ -253,10 +250,10 @@ class Notify:
             return
         for scored, as_of in before:
             assert scored is not None
-            source = self._servers.by_source[message.source]
-            screening = self._recorder.screening(way, scored, as_of, source)
-            key = sha256(f"{identity(screening, scored.stay_id)}:{name}".encode()).hexdigest()
-            self._channels[name].channel.withdraw(self._telling(key, message, scored, way, as_of, now))
+            screening = self._screening(message, scored, way, as_of)
+            key = _key(screening, scored.stay_id, name)
+            telling = Telling(key, message.source, message.branch, scored, screening, now)
+            self._channels[name].channel.withdraw(telling)
 
 
 def _pause(age: timedelta) -> timedelta:
@@ -264,8 +261,9 @@ def _pause(age: timedelta) -> timedelta:
     return max(_SHORTEST, min(_LONGEST, age / 2))
 
 
-def _keep(connection: Connection, of: ToldOf, told: Notification) -> None:
-    keep_told(connection, of, told)
+def _key(screening: Screening, stay_id: str, channel: str) -> str:
+    """Returns the idempotency key of a notification."""
+    return sha256(f"{identity(screening, stay_id)}:{channel}".encode()).hexdigest()
 
 
 def _cancel(connection: Connection, run: str, request: Requested, channel: str | None, now: datetime) -> None:

@@ -27,7 +27,7 @@ from wardround.stream.bodies import Admission, StayRead, admission_in, packed
 from wardround.stream.branches import Way, ways_of
 from wardround.stream.each import DELAYS, each_said
 from wardround.stream.reading import DISCHARGED, NOT_YET_ADMITTED, Places, Read, Wanted, places_of, read_stays
-from wardround.stream.servers import OTHERS_FIRST, Servers, each_alone, stopped
+from wardround.stream.servers import Servers, each_alone, stopped
 from wardround.stream.stage import StageStopped
 from wardround.stream.stored_readings import as_parquet
 from wardround.stream.visit_keys import NumbersNow
@@ -91,10 +91,7 @@ class Query:
                 places = self._places(client, condition)
                 found = each_alone(client, messages, lambda some: self._found(client, source, condition, places, some))
         except StageStopped as why:
-            if len(self._servers.by_source) == 1:
-                raise
-            due = now + OTHERS_FIRST
-            return {one.seq: Done(one, LATER, why.reason, due=due, counts=False) for one in messages}
+            return {one.seq: self._servers.later(one, why, now) for one in messages}
         return {
             one.seq: what if isinstance(what, Exception) else self._done(one, *what, now)
             for one, what in zip(messages, found, strict=True)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future
-from datetime import UTC, datetime
+from datetime import datetime
 from secrets import token_hex
 from time import monotonic
 from typing import Final, Literal, Protocol
@@ -20,6 +20,7 @@ from wardround.spec.stream import StreamSource
 from wardround.stream.metrics import ACKNOWLEDGED, ACKNOWLEDGED_SECONDS, RECEIVED, Metrics
 from wardround.stream.raw import raw
 from wardround.stream.refusal import Refusal, refusal_of
+from wardround.stream.runner import utc_now
 
 STORED_WITHIN: Final = 3.0
 """How many seconds a message may take to be stored; engines wait 5 to 30 for an answer."""
@@ -42,11 +43,6 @@ class Store(Protocol):
 
     def offer(self, put: Put) -> "Future[bool]":
         """Returns what has a result when the message is on disk: whether it is new."""
-
-
-def utc_now() -> datetime:
-    """Returns the time, in UTC."""
-    return datetime.now(UTC)
 
 
 class Reception:

@@ -8,15 +8,15 @@ from typing import Final, NamedTuple
 
 from wardround import __version__
 from wardround.adapters.files import turns
-from wardround.core.stay_reasons import FailedAt, Reason
+from wardround.core.stay_reasons import FailedAt
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint
-from wardround.results.risk_assessment import Assessment, Screening, device_identity, identity
+from wardround.results.risk_assessment import Assessment, Screening, identity
 from wardround.settings import Settings
 from wardround.stream.bodies import Scored
 from wardround.stream.branches import Way
 from wardround.workflows.screen.taking_turns import locks
-from wardround.workflows.screen.write_results import device_at, write_results
+from wardround.workflows.screen.write_results import Performers, write_results
 from wardround.workflows.screen.written import Written
 
 DOOR: Final = "stream"
@@ -47,12 +47,12 @@ class Recorder:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._performers: dict[tuple[str, str], str] = {}
+        self._performers = Performers(settings)
 
     def record(self, scored: Scored, screening: Screening, client: FhirClient) -> Recorded:
         """Makes the server hold the result once. Raises FhirError if a server as a whole is at fault."""
         account = Written(to_write=1)
-        performer = self._performer(screening, client.results)
+        performer = self._performers.of(screening, client.results)
         mine = [identity(screening, scored.stay_id)]
         # Some servers do not keep their promises about conditional writes.
         with turns.alone(locks(self._settings), client.results.source.base_url, mine):
@@ -81,12 +81,6 @@ class Recorder:
             door=DOOR,
         )
 
-    def _performer(self, screening: Screening, client: FhirClient) -> str:
-        key = client.source.base_url, device_identity(screening)
-        if key not in self._performers:
-            self._performers[key] = device_at(screening, client, self._settings)
-        return self._performers[key]
-
 
 def _assessment(scored: Scored) -> Assessment:
     return Assessment(
@@ -107,9 +101,4 @@ def _recorded(account: Written, stay_id: str) -> Recorded:
     if failed is None:
         return Recorded(is_written=True)
     changed = failed.failed_at is None
-    return Recorded(why_not=_word(failed), is_changed=changed, may_pass=failed.failed_at in _MAY_PASS)
-
-
-def _word(reason: Reason) -> str:
-    """Returns the reason, unless it is a message that may quote what was written."""
-    return str(reason) if reason.is_short else str(reason.failed_at or "")
+    return Recorded(why_not=failed.word, is_changed=changed, may_pass=failed.failed_at in _MAY_PASS)

@@ -10,13 +10,14 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from wardround.adapters.database.tables import STREAM_BODY, STREAM_MESSAGE
 from wardround.adapters.models.store import ModelStore
 from wardround.adapters.queue.message import DONE
 from wardround.adapters.queue.queue import Queue
 from wardround.results.alert_policy import Verdict, verdict
+from wardround.spec.branches import LIVE
 from wardround.stream.asking import ASKED_AGAIN
 from wardround.stream.bodies import Scored, for_record, stay_in
 from wardround.stream.branches import Way
@@ -103,7 +104,7 @@ def replayed(
     Raises ModelError for a model that cannot be used today; StorageError or DatabaseError.
     """
     models = _Models(store, version)
-    for rows in _in_portions(queue, span):
+    for rows in in_portions(queue, _asked(queue, span), _TOGETHER):
         known = [row for row in rows if row.body is not None and row.branch in ways]
         yield from (Gone(row.branch) for row in rows if row.body is None or row.branch not in ways)
         then = _scores_then(queue, known)
@@ -142,35 +143,36 @@ def _alerts(said: Said, way: Way, as_of: datetime) -> bool:
     return verdict(said.score, said.band, as_of, policy_of(way), None, as_of) is Verdict.NOTIFY
 
 
-def _in_portions(queue: Queue, span: Span) -> Iterator[Sequence[_Row]]:
-    """Yields the messages that were scored, a few at a time, so that memory does not grow with the span."""
+def in_portions(queue: Queue, asked: Select[Any], most: int) -> Iterator[Sequence[_Row]]:
+    """Yields the messages that are asked for, in their order, a few at a time: memory does not grow with them."""
     after = 0
     while True:
-        asked = (
-            select(
-                *(_MESSAGE[name] for name in ("seq", "key", "branch", "origin", "as_of", "outcome", "reason", "ended")),
-                STREAM_BODY.c.body,
-            )
-            .join(STREAM_BODY, STREAM_BODY.c.seq == _MESSAGE.seq, isouter=True)
-            .where(
-                _MESSAGE.run == queue.run,
-                _MESSAGE.stage == "predict",
-                _MESSAGE.seq > after,
-                _MESSAGE.received >= span.start,
-                _MESSAGE.received < span.end,
-                _MESSAGE.outcome.in_(_SCORED),
-            )
-            .order_by(_MESSAGE.seq)
-            .limit(_TOGETHER)
-        )
-        if span.branches:
-            asked = asked.where(_MESSAGE.branch.in_(span.branches))
+        some = asked.where(_MESSAGE.seq > after).order_by(_MESSAGE.seq).limit(most)
         with queue.database.reading() as connection:
-            rows = connection.execute(asked).all()
+            rows = connection.execute(some).all()
         if not rows:
             return
         yield rows
         after = rows[-1].seq
+
+
+def _asked(queue: Queue, span: Span) -> Select[Any]:
+    """Returns what asks for the messages of the span that were scored."""
+    asked = (
+        select(
+            *(_MESSAGE[name] for name in ("seq", "key", "branch", "origin", "as_of", "outcome", "reason", "ended")),
+            STREAM_BODY.c.body,
+        )
+        .join(STREAM_BODY, STREAM_BODY.c.seq == _MESSAGE.seq, isouter=True)
+        .where(
+            _MESSAGE.run == queue.run,
+            _MESSAGE.stage == "predict",
+            _MESSAGE.received >= span.start,
+            _MESSAGE.received < span.end,
+            _MESSAGE.outcome.in_(_SCORED),
+        )
+    )
+    return asked.where(_MESSAGE.branch.in_(span.branches)) if span.branches else asked
 
 
 def _scores_then(queue: Queue, rows: Sequence[_Row]) -> dict[int, Scored]:
@@ -208,7 +210,7 @@ class _Models:
         return self._stored.of(way.condition, version)
 
     def _live_at(self, way: Way, when: datetime) -> str:
-        if way.branch.model != "live":
+        if way.branch.model != LIVE:
             return way.branch.model
         decisions = [one for one in self._store.decisions(way.condition.id) if one.when <= when]
         return standing(decisions).version or self._store.live_version(way.condition.id)

@@ -4,7 +4,7 @@ Who is flagged depends on all that came before, so that the playback begins with
 sees patients' numbers; it never logs.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -21,7 +21,7 @@ from wardround.settings import Settings, database_in
 from wardround.stream.flag import opened as opened_flag
 from wardround.stream.predict import SHADOW
 from wardround.stream.raw import STAGE
-from wardround.stream.replay import Span
+from wardround.stream.replay import Span, in_portions
 
 _AT_ONCE: Final = 32
 _LEASE: Final = timedelta(hours=1)
@@ -69,7 +69,9 @@ def flagged_again(queue: Queue, settings: Settings, span: Span) -> Flags:
         with opened_flag(settings, own) as flag:
             for rows in _raw(queue, span.end):
                 for some in scores.before(rows):
-                    numbers |= _put(own, some)
+                    mine = _put(own, some)
+                    numbers |= mine
+                    scores.put_as(mine)
                     taken = own.take(STAGE, len(some), _LEASE, some[-1].received, together=True)
                     done = list(flag.handle(taken, some[-1].received))
                     own.finish(done, some[-1].received)
@@ -105,22 +107,15 @@ class _Scores:
             if self._left and row.began is not None and self._left[-1].ended <= row.began:
                 if portion:
                     yield portion
-                    self._note(portion)
                     portion = []
                 self._add(row.began)
             portion.append(row)
         if portion:
             yield portion
-            self._note(portion)
 
-    def _note(self, portion: Sequence[_Row]) -> None:
-        with self._own.database.reading() as connection:
-            last = connection.execute(select(func.max(_MESSAGE.seq)).where(_MESSAGE.stage == STAGE)).scalar() or 0
-            ours = connection.execute(
-                select(_MESSAGE.seq).where(_MESSAGE.stage == STAGE, _MESSAGE.seq <= last).order_by(_MESSAGE.seq.desc())
-            ).scalars()
-            for row, seq in zip(reversed(portion), ours, strict=False):
-                self._ours[row.seq] = seq
+    def put_as(self, numbers: Mapping[int, int]) -> None:
+        """Keeps by which number of ours each live message was put."""
+        self._ours |= {live: own for own, live in numbers.items()}
 
     def _add(self, until: datetime) -> None:
         rows = []
@@ -172,23 +167,14 @@ def _asked(put: Put, numbers: dict[int, int]) -> Asked:
 
 
 def _raw(queue: Queue, end: datetime) -> Iterator[Sequence[_Row]]:
-    after = 0
-    while True:
-        names = ("seq", "key", "dedup", "due", "received", "source", "began")
-        asked = (
-            select(*(_MESSAGE[name] for name in names), STREAM_BODY.c.body)
-            .join(STREAM_BODY, STREAM_BODY.c.seq == _MESSAGE.seq)
-            .where(_MESSAGE.run == queue.run, _MESSAGE.stage == STAGE, _MESSAGE.seq > after, _MESSAGE.received < end)
-            .where(_MESSAGE.outcome.is_not(None))
-            .order_by(_MESSAGE.seq)
-            .limit(_AT_ONCE)
-        )
-        with queue.database.reading() as connection:
-            rows = connection.execute(asked).all()
-        if not rows:
-            return
-        yield rows
-        after = rows[-1].seq
+    names = ("seq", "key", "dedup", "due", "received", "source", "began")
+    asked = (
+        select(*(_MESSAGE[name] for name in names), STREAM_BODY.c.body)
+        .join(STREAM_BODY, STREAM_BODY.c.seq == _MESSAGE.seq)
+        .where(_MESSAGE.run == queue.run, _MESSAGE.stage == STAGE, _MESSAGE.received < end)
+        .where(_MESSAGE.outcome.is_not(None))
+    )
+    return in_portions(queue, asked, _AT_ONCE)
 
 
 def _gone(queue: Queue, end: datetime) -> int:

@@ -16,7 +16,7 @@ from wardround.spec.loading import load_stream
 from wardround.spec.stream import StreamSource
 from wardround.stream.each import DELAYS
 from wardround.stream.raw import raw
-from wardround.stream.servers import OTHERS_FIRST, Servers, each_alone
+from wardround.stream.servers import Servers, each_alone
 from wardround.stream.stage import StageStopped
 from wardround.stream.subscriptions.announced import STAGE, announced_in
 from wardround.stream.subscriptions.encounter_message import NoNumber, encounter_message
@@ -56,9 +56,7 @@ class Resolve:
             try:
                 yield self._asked(message, now)
             except StageStopped as why:
-                if len(self._sources) == 1:
-                    raise
-                yield Done(message, LATER, why.reason, due=now + OTHERS_FIRST, counts=False)
+                yield self._servers.later(message, why, now)
 
     def _asked(self, message: Message, now: datetime) -> Done:
         with self._servers.client(message.source) as client:

@@ -6,24 +6,24 @@ Nothing is kept of a server but its profile: whoever asks next must find out ane
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
+from wardround.adapters.queue.message import LATER, Done, Message
 from wardround.errors import DatabaseError, FhirError, StorageError
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint, shown
 from wardround.fhir.patience import Patience
-from wardround.fhir.profiles import recognised_by, statement_of, with_profile
+from wardround.fhir.profiles import fit_of, with_profile
 from wardround.settings import Settings
-from wardround.spec.servers import GENERIC
 from wardround.spec.stream import StreamSettings
 from wardround.stream.stage import StageStopped
 from wardround.workflows.servers import server_at
 
 # A connection that was kept open may have been closed; the stage itself is what waits for a server that is down.
 _RETRIES: Final = 1
-OTHERS_FIRST: Final = timedelta(seconds=15)
+_OTHERS_FIRST: Final = timedelta(seconds=15)
 """How long the messages of a source wait whose server is down, while those of other sources are handled."""
 _NOBODY: Final = "wardround-nobody"
 
@@ -54,6 +54,12 @@ class Servers:
         """Returns whether there is a source of this name."""
         return source in self.by_source
 
+    def later(self, message: Message, why: StageStopped, now: datetime) -> Done:
+        """Returns that a message waits while those of other sources are handled; raises `why` if there are none."""
+        if len(self.by_source) == 1:
+            raise why
+        return Done(message, LATER, why.reason, due=now + _OTHERS_FIRST, counts=False)
+
     @contextmanager
     def client(self, source: str) -> Iterator[FhirClient]:
         """Gives a connection to the server of a source. Raises StageStopped if it cannot be recognised."""
@@ -70,8 +76,7 @@ class Servers:
         alone = replace(source, write_to=None, map_by_identifier=False)
         try:
             with FhirClient(alone, None, Patience(_RETRIES)) as client:
-                statement = statement_of(client)
-                fit = recognised_by(statement, source, self.schemas).profile if statement else GENERIC
+                fit = fit_of(client, self.schemas).profile
         except FhirError as error:
             raise stopped(source, error) from None
         return with_profile(source, fit)

@@ -32,12 +32,10 @@ def warm_up(models: Models, ways: Iterable[Way], now: datetime) -> None:
 def _readings(condition: Condition, now: datetime) -> Readings:
     rows: list[Row] = []
     for name, variable in condition.variables.items():
-        low, high = variable.plausible.min, variable.plausible.max
-        value = variable.typical if variable.typical is not None else (low + high) / 2
         kind = (name, variable.unit, "", False, "final", "")
         for hours in _HOURS:
             at = micros(now - timedelta(hours=hours))
-            rows.append((_NOBODY, at, at, value, f"Observation/{name}-{hours}", kind))
+            rows.append((_NOBODY, at, at, variable.usual, f"Observation/{name}-{hours}", kind))
     return Readings.of(rows)
 
 

@@ -127,6 +127,11 @@ class ModelCard(SpecModel):
         return self.imported.typical if self.imported else self.imputation
 
     @property
+    def is_hourly(self) -> bool:
+        """Whether the model predicts at every full hour."""
+        return self.task is not None and self.task.task == "hourly"
+
+    @property
     def design(self) -> Design | None:
         """Which predictions the figures are of; None if an earlier release, or nobody, has judged the model."""
         return self.evaluation.design if self.evaluation else None

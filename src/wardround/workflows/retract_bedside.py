@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from wardround.core.microseconds import micros
 from wardround.fhir import risk_assessments
@@ -21,7 +21,7 @@ from wardround.workflows.retract_results import ROUNDS
 
 _LOG = logging.getLogger(__name__)
 
-_AT_ONCE = 100  # results in memory
+_AT_ONCE: Final = 100  # results in memory
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def retract_bedside(wanted: Wanted, client: FhirClient, why: str, at: datetime) 
 
     `client` is for the server that holds them. Raises FhirError if the whole server fails: then call it again.
     """
-    earlier = withdrawn = standing = misshapen = 0
+    earlier = 0
     for number in range(ROUNDS):
         # The last look only looks. What the server has made of a write, the next look shows.
         last = number == ROUNDS - 1

@@ -1,11 +1,14 @@
 """Keeps what people were last told of a stay, for a condition, through a channel; in the caller's transaction."""
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select
 
+from wardround.adapters.database.inserting import replace_in
 from wardround.adapters.database.tables import NOTIFICATION
 from wardround.results.alert_policy import Notification
+
+_STATE: Final = ("at", "as_of", "band", "card")
 
 
 class ToldOf(NamedTuple):
@@ -23,11 +26,10 @@ def last_told(connection: Connection, key: ToldOf) -> Notification | None:
     return None if found is None or found.at is None else Notification(found.at, found.as_of, found.band)
 
 
-def keep_told(connection: Connection, key: ToldOf, notification: Notification) -> None:
-    """Keeps what people are told now, in place of what they were told before."""
-    state = {**notification._asdict(), "card": ""}
-    if not connection.execute(update(NOTIFICATION).where(*_is(key)).values(state)).rowcount:
-        connection.execute(insert(NOTIFICATION), {**key._asdict(), **state})
+def keep_told(connection: Connection, key: ToldOf, notification: Notification, card: str = "") -> None:
+    """Keeps what people are told now, by this card if there is one, in place of what they were told before."""
+    row = {**key._asdict(), **notification._asdict(), "card": card}
+    connection.execute(replace_in(connection, NOTIFICATION, _STATE), row)
 
 
 def _is(key: ToldOf) -> tuple[Any, ...]:

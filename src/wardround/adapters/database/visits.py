@@ -6,13 +6,12 @@ sees patients' numbers; it never logs.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import cache
 from typing import Any, Final, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Table, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
+from wardround.adapters.database.inserting import replace_in
 from wardround.adapters.database.tables import STREAM_ALIAS, STREAM_VISIT
 from wardround.adt.known import Kind, Known, Name
 from wardround.adt.visit import Visit
@@ -141,15 +140,8 @@ def _bodies(connection: Connection, table: Table, keys: Keys, names: Iterable[Na
 
 def _write(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
     if rows:
-        connection.execute(_upsert(table, connection.dialect.name), rows)
-
-
-@cache
-def _upsert(table: Table, dialect: str) -> Any:
-    """Returns an insert that replaces what is there; both kinds of database have the same."""
-    adding = (postgresql if dialect == "postgresql" else sqlite).insert(table)
-    changing = {one.name: adding.excluded[one.name] for one in table.columns if not one.primary_key}
-    return adding.on_conflict_do_update(index_elements=["run", "key"], set_=changing)
+        changing = tuple(one.name for one in table.columns if not one.primary_key)
+        connection.execute(replace_in(connection, table, changing), rows)
 
 
 def _remove(connection: Connection, table: Table, keys: Keys, names: Sequence[Name]) -> None:

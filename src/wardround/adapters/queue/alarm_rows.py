@@ -8,6 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, Update, delete, insert, select, update
 
 from wardround.adapters.database.database import Database
+from wardround.adapters.database.inserting import replace_in
 from wardround.adapters.database.tables import STREAM_ALARM
 
 
@@ -82,8 +83,8 @@ def acknowledge(database: Database, name: str, who: str, now: datetime) -> bool:
 def suspend(database: Database, name: str, until: datetime, who: str) -> None:
     """Lets an alarm not be sent before a time, whether it is raised or not. Raises the same."""
     with database.writing() as connection:
-        if connection.execute(_change(name).values(suspended_until=until, who=who)).rowcount == 0:
-            connection.execute(insert(STREAM_ALARM), {"name": name, "suspended_until": until, "who": who})
+        row = {"name": name, "suspended_until": until, "who": who}
+        connection.execute(replace_in(connection, STREAM_ALARM, ("suspended_until", "who")), row)
 
 
 def _change(name: str) -> Update:

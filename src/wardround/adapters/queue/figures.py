@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import case, func, select
+from sqlalchemy import ColumnElement, case, func, select
 
 from wardround.adapters.database.tables import STREAM_MESSAGE
+from wardround.adapters.queue.message import DEAD
 from wardround.adapters.queue.queue import Queue
 
 _MESSAGE = STREAM_MESSAGE.c
@@ -70,13 +71,7 @@ def waiting(queue: Queue, now: datetime) -> dict[str, Waiting]:
 
 def dead_letters(queue: Queue) -> dict[str, int]:
     """Returns the number of dead letters by stage. Raises StorageError or DatabaseError."""
-    asked = (
-        select(_MESSAGE.stage, func.count())
-        .where(_MESSAGE.run == queue.run, _MESSAGE.outcome == "dead")
-        .group_by(_MESSAGE.stage)
-    )
-    with queue.database.reading() as connection:
-        return {str(stage): int(count) for stage, count in connection.execute(asked)}
+    return _counted(queue, _MESSAGE.outcome == DEAD)
 
 
 def ended(queue: Queue, stage: str, since: datetime, until: datetime) -> Iterator[Ended]:
@@ -97,14 +92,7 @@ def stuck(queue: Queue, before: datetime) -> dict[str, int]:
 
     Raises StorageError or DatabaseError.
     """
-    asked = (
-        select(_MESSAGE.stage, func.count())
-        .where(_MESSAGE.run == queue.run, _MESSAGE.outcome.is_(None), _MESSAGE.began.is_not(None))
-        .where(_MESSAGE.received < before)
-        .group_by(_MESSAGE.stage)
-    )
-    with queue.database.reading() as connection:
-        return {str(stage): int(count) for stage, count in connection.execute(asked)}
+    return _counted(queue, _MESSAGE.outcome.is_(None), _MESSAGE.began.is_not(None), _MESSAGE.received < before)
 
 
 def last_received(queue: Queue) -> dict[str, datetime]:
@@ -117,3 +105,9 @@ def last_received(queue: Queue) -> dict[str, datetime]:
             found[source] = connection.execute(latest).scalar_one()
             last = source
     return found
+
+
+def _counted(queue: Queue, *which: ColumnElement[bool]) -> dict[str, int]:
+    asked = select(_MESSAGE.stage, func.count()).where(_MESSAGE.run == queue.run, *which).group_by(_MESSAGE.stage)
+    with queue.database.reading() as connection:
+        return {str(stage): int(count) for stage, count in connection.execute(asked)}

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import Delete, delete, insert, select
+from sqlalchemy import Delete, delete, select
 
 from wardround.adapters.database.database import Database
+from wardround.adapters.database.inserting import replace_in
 from wardround.adapters.database.tables import STREAM_PAUSE
 
 Kind = Literal["stage", "source"]
@@ -33,8 +34,7 @@ def pauses(database: Database) -> list[Pause]:
 def pause(database: Database, wanted: Pause) -> None:
     """Pauses a stage or a source; what was said before of the same one is replaced. Raises the same."""
     with database.writing() as connection:
-        connection.execute(_of(wanted.kind, wanted.name))
-        connection.execute(insert(STREAM_PAUSE), vars(wanted))
+        connection.execute(replace_in(connection, STREAM_PAUSE, ("since", "who", "why")), vars(wanted))
 
 
 def resume(database: Database, kind: Kind, name: str) -> bool:

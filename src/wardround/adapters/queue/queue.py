@@ -10,9 +10,9 @@ from hashlib import sha256
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, insert, null, or_, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from wardround.adapters.database.database import Database
+from wardround.adapters.database.inserting import insert_new
 from wardround.adapters.database.tables import STREAM_BODY, STREAM_MESSAGE
 from wardround.adapters.queue.message import DEAD, LATER, Done, Message, Put
 
@@ -105,7 +105,7 @@ class Queue:
         """
         if not puts:
             return []
-        adding = _insert(connection).on_conflict_do_nothing().returning(_MESSAGE.seq, _MESSAGE.stage, _MESSAGE.dedup)
+        adding = insert_new(connection, STREAM_MESSAGE).returning(_MESSAGE.seq, _MESSAGE.stage, _MESSAGE.dedup)
         rows = [self._row(one, now or one.received) for one in puts]
         new = {(stage, dedup): seq for seq, stage, dedup in connection.execute(adding, rows)}
         numbers = [new.pop((one.stage, one.dedup), None) for one in puts]
@@ -223,8 +223,3 @@ def _message(row: Any, body: bytes) -> Message:
     facts = dict(row._mapping)
     facts["due"] = max(facts["due"], facts["received"])
     return Message(**facts, body=body)
-
-
-def _insert(connection: Connection) -> Any:
-    """Returns an insert that can say what to do about a row that is there; both kinds of database have the same."""
-    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(STREAM_MESSAGE)

@@ -6,7 +6,8 @@ together, in the next transaction.
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -21,11 +22,10 @@ _PURGED_EVERY: Final = timedelta(minutes=1)
 
 @dataclass(eq=False)
 class _Use:
-    """A token that is used; `first` says whether for the first time, or `failed` why nobody knows."""
+    """A token that is used; `first` will say whether for the first time, or raise why nobody knows."""
 
     row: dict[str, str | datetime]
-    first: bool | None = None
-    failed: Exception | None = None
+    first: Future[bool] = field(default_factory=Future)
 
 
 class UsedTokens:
@@ -48,12 +48,9 @@ class UsedTokens:
         with self._lock:
             self._waiting.append(use)
         with self._writing:
-            if use.first is None and use.failed is None:
+            if not use.first.done():
                 self._take_all(now)
-        if use.failed is not None:
-            raise use.failed
-        assert use.first is not None
-        return use.first
+        return use.first.result()
 
     def _take_all(self, now: datetime) -> None:
         """Writes all uses that wait, in one transaction, and says to each what became of it."""
@@ -63,10 +60,10 @@ class UsedTokens:
             first = self._written(uses, now)
         except Exception as error:  # noqa: BLE001 - each of them is told, whatever it is
             for use in uses:
-                use.failed = error
+                use.first.set_exception(error)
         else:
             for use, is_first in zip(uses, first, strict=True):
-                use.first = is_first
+                use.first.set_result(is_first)
 
     def _written(self, uses: Sequence[_Use], now: datetime) -> list[bool]:
         """Returns, for each use, whether it is the first of its token, once all are on disk."""

@@ -10,6 +10,7 @@ from wardround.cli.stream.pause import pause_command, resume_command
 from wardround.cli.stream.replay import command as replay
 from wardround.cli.stream.run import (
     FIRST_PORT,
+    MEANS,
     host_option,
     json_option,
     process_command,
@@ -40,7 +41,7 @@ def command(context: click.Context, port: int, host: str, until_eof: bool, as_js
         run_all_processes(host, port, until_eof, as_json)
 
 
-for _position, _name in enumerate(("listen", "flag", "query", "predict", "notify", "resolve", "watch")):
+for _position, _name in enumerate(MEANS):
     command.add_command(process_command(_name, _position))
 command.add_command(import_files)
 command.add_command(check_files)

@@ -6,10 +6,11 @@ from typing import Any
 
 import click
 
+from wardround.cli.deciding import by_option
 from wardround.cli.durations import DURATION
 from wardround.cli.results import add_row, print_table, tell
-from wardround.cli.stream.pause import by_option
 from wardround.cli.stream.queues import opened_queue
+from wardround.cli.times import in_seconds
 
 _name = click.argument("name")
 _SHOWN = ("name", "since", "pushed", "acknowledged", "suspended_until", "who")
@@ -73,4 +74,4 @@ def _print(rows: list[dict[str, Any]]) -> None:
 
 
 def _written(value: datetime | str | None) -> str | None:
-    return value.isoformat(timespec="seconds").replace("+00:00", "Z") if isinstance(value, datetime) else value
+    return in_seconds(value) if isinstance(value, datetime) else value

@@ -32,7 +32,7 @@ def check_files(files: tuple[Path, ...], source: str, each: bool, as_json: bool)
     from wardround.stream.checking import counted, findings
     from wardround.stream.files import messages_in
     from wardround.stream.flag import watches_of
-    from wardround.stream.reception import utc_now
+    from wardround.stream.runner import utc_now
 
     settings = settings_from()
     feed = source_named(source, settings)

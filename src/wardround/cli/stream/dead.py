@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wardround.cli.deciding import by_option, why_option
 from wardround.cli.results import add_row, print_table, show, tell
-from wardround.cli.stream.pause import by_option, why_option
 from wardround.cli.stream.queues import opened_queue
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from wardround.cli.results import show
+from wardround.cli.stream.queues import opened_queue
 from wardround.cli.stream.sources import source_named, source_option
 from wardround.settings import settings_from
 
@@ -19,14 +20,11 @@ def import_files(files: tuple[Path, ...], source: str, as_json: bool) -> None:
     A file has one message or many, with or without batch headers (FHS, BHS). What was stored before is not stored
     again, so an import that was broken off can be repeated.
     """
-    from wardround.adapters.database.database import opened
-    from wardround.adapters.queue.queue import Queue
     from wardround.stream.files import messages_in
     from wardround.stream.importing import imported
-    from wardround.stream.reception import utc_now
+    from wardround.stream.runner import utc_now
 
-    settings = settings_from()
-    feed = source_named(source, settings)
-    with opened(settings.database) as database:
-        counts = imported(messages_in(files, feed), source, Queue(database), utc_now)
+    feed = source_named(source, settings_from())
+    with opened_queue() as queue:
+        counts = imported(messages_in(files, feed), source, queue, utc_now)
     show(dict(counts), as_json)

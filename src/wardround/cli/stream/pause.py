@@ -5,6 +5,7 @@ from typing import Literal
 
 import click
 
+from wardround.cli.deciding import by_option, why_option
 from wardround.cli.results import tell
 from wardround.cli.stream.queues import opened_queue
 from wardround.settings import settings_from
@@ -13,8 +14,6 @@ Kind = Literal["stage", "source"]
 
 _kind = click.argument("kind", type=click.Choice(["stage", "source"]))
 _name = click.argument("name")
-by_option = click.option("--by", envvar="USER", default="unknown", help="Who decides, for the record (default: USER).")
-why_option = click.option("--why", required=True, help="The reason, for the record.")
 
 
 @click.command("pause", short_help="Let a stage take nothing, or refuse a source's messages, until it is resumed.")

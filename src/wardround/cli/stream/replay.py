@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from wardround.cli.results import add_row, print_table
+from wardround.cli.stream.queues import opened_queue
 from wardround.cli.times import DAY
 from wardround.settings import settings_from
 
@@ -40,9 +41,7 @@ def command(start: datetime, end: datetime, branches: tuple[str, ...], version: 
     """
     if end <= start:
         raise click.UsageError("--to must be after --from")
-    from wardround.adapters.database.database import opened
     from wardround.adapters.models.store import ModelStore
-    from wardround.adapters.queue.queue import Queue
     from wardround.errors import SpecError
     from wardround.spec.loading import load_conditions
     from wardround.stream.branches import ways_of
@@ -56,8 +55,7 @@ def command(start: datetime, end: datetime, branches: tuple[str, ...], version: 
             f"stream: has no branch {unknown[0]!r}, expected one of: {', '.join(ways) or 'none'}; correct it"
         )
     span = Span(start, end, branches)
-    with opened(settings.database) as database:
-        queue = Queue(database)
+    with opened_queue() as queue:
         flags = flagged_again(queue, settings, span)
         found = compared(replayed(queue, ways, ModelStore(settings.models), span, version))
     result = {"from": start.isoformat(), "to": end.isoformat(), "flags": asdict(flags), "branches": found}

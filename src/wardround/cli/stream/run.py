@@ -1,4 +1,4 @@
-"""`wardround stream listen|flag|query|predict|notify|watch`, and `wardround stream` for all of them."""
+"""`wardround stream listen|flag|query|predict|notify|resolve|watch`, and `wardround stream` for all of them."""
 
 import json
 import os
@@ -22,7 +22,7 @@ FIRST_PORT: Final = 9470
 """Of the page of the listener; each stage after it has the next one."""
 # The libraries of a model would otherwise start a thread for each processor, and wait for each other.
 _ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-_MEANS: Final = {
+MEANS: Final = {
     "listen": "Take in messages from the interface engines, and acknowledge what is stored.",
     "flag": "Notice who was newly admitted, in the order in which messages arrived.",
     "query": "Read the data of those who were admitted from the FHIR server.",
@@ -44,7 +44,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 def process_command(name: str, position: int) -> click.Command:
     """Returns the command that runs one stage, or the listener, in this process."""
 
-    @click.command(name, short_help=_MEANS[name], help=_help_of(name))
+    @click.command(name, short_help=MEANS[name], help=_help_of(name))
     @click.option(
         "--port",
         type=click.IntRange(0, 65535),
@@ -109,6 +109,6 @@ def run_all_processes(host: str, port: int, until_eof: bool, as_json: bool) -> N
 
 def _help_of(name: str) -> str:
     return (
-        f"{_MEANS[name]}\n\nRuns in the foreground, with a page that shows /health, /ready and /metrics. SIGTERM and"
+        f"{MEANS[name]}\n\nRuns in the foreground, with a page that shows /health, /ready and /metrics. SIGTERM and"
         " Ctrl-C stop it after the messages in hand, within 10 seconds."
     )

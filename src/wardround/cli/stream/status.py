@@ -9,6 +9,7 @@ import click
 
 from wardround.cli.results import add_row, print_table, tell
 from wardround.cli.stream.queues import opened_queue
+from wardround.cli.times import in_seconds
 
 if TYPE_CHECKING:
     from wardround.stream.status import Quartiles, StageStatus, Status, Worked
@@ -63,7 +64,7 @@ def _show_now(status: "Status", as_json: bool) -> None:
     for source, time in sorted(status.sources.items()):
         tell(f"{source}: last message {_ago(time, status.at)}")
     for paused in (*status.paused_sources, *(one.paused for one in status.stages if one.paused)):
-        tell(f"{paused.kind} {paused.name}: paused since {_written(paused.since)} by {paused.who}: {paused.why}")
+        tell(f"{paused.kind} {paused.name}: paused since {in_seconds(paused.since)} by {paused.who}: {paused.why}")
 
 
 def _tell_failures(stages: "Mapping[str, Worked]") -> None:
@@ -110,7 +111,7 @@ def _facts_now(status: "Status") -> dict[str, Any]:
         one.stage: {
             "waiting": one.waiting.due,
             "planned": one.waiting.planned,
-            "oldest": _written(one.waiting.oldest) if one.waiting.oldest else None,
+            "oldest": in_seconds(one.waiting.oldest) if one.waiting.oldest else None,
             "dead": one.dead,
             "paused": one.paused is not None,
             "last_hour": _facts(one.hour, one.stage),
@@ -118,10 +119,10 @@ def _facts_now(status: "Status") -> dict[str, Any]:
         for one in status.stages
     }
     sources = {
-        name: {"last_message": _written(time), "paused": any(one.name == name for one in status.paused_sources)}
+        name: {"last_message": in_seconds(time), "paused": any(one.name == name for one in status.paused_sources)}
         for name, time in status.sources.items()
     }
-    return {"at": _written(status.at), "stages": stages, "sources": sources}
+    return {"at": in_seconds(status.at), "stages": stages, "sources": sources}
 
 
 def _facts(one: "Worked", stage: str) -> dict[str, Any]:
@@ -153,8 +154,4 @@ def _next_month(since: datetime) -> datetime:
 
 
 def _ago(time: datetime, now: datetime) -> str:
-    return f"{_written(time)}, {max(0.0, (now - time).total_seconds()):,.0f} s ago"
-
-
-def _written(time: datetime) -> str:
-    return time.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return f"{in_seconds(time)}, {max(0.0, (now - time).total_seconds()):,.0f} s ago"

@@ -5,13 +5,13 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from wardround.adapters.sockets import LOOPBACK, end_with_stdin, listen, url_of
 from wardround.cli.results import say, show
+from wardround.demo.commands.until_stopped import interrupt
 from wardround.errors import WardroundError
 from wardround.settings import Settings, settings_from
 
@@ -98,7 +98,7 @@ def command(
     from wardround.fhir.client import FhirClient
     from wardround.workflows.servers import server_at
 
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
     if until_eof:
         end_with_stdin()
     settings, began = settings_from(), datetime.now(UTC)
@@ -167,7 +167,3 @@ def _tell(content: dict[str, Any]) -> None:
     title = condition.get("title") if isinstance(condition, dict) else None
     words = (title, data.get("band"), f"as of {data.get('as_of')}", data.get("id"))
     click.echo(f"Notification: {', '.join(str(word) for word in words if word)}")
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -14,7 +14,7 @@ def until_stopped() -> Iterator[None]:
     """Lets Ctrl-C and SIGTERM end the block, and then the process, with exit code 0."""
     # Service managers send SIGTERM, the keyboard sends SIGINT. Both must stop us, even if a shell had them ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+        signal.signal(number, interrupt)
     try:
         yield
     except KeyboardInterrupt:
@@ -22,5 +22,6 @@ def until_stopped() -> Iterator[None]:
         sys.exit(0)
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+def interrupt(_signal: int, _frame: FrameType | None) -> None:
+    """Makes a signal unwind the process as Ctrl-C does."""
     raise KeyboardInterrupt

@@ -3,8 +3,6 @@
 import os
 import secrets
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,7 +11,7 @@ from typing import Final
 
 import yaml
 
-from wardround.adapters.child_service import child_service
+from wardround.adapters.child_service import child_process, child_service
 from wardround.adapters.files.private_file import write_private
 from wardround.adapters.files.refused import storing
 from wardround.adapters.files.whole_file import write_whole
@@ -35,7 +33,6 @@ from wardround.spec.loading import load_conditions
 EARLIEST: Final = "1m"
 """The earliest prediction of the demonstration's models, and the first time of its branches."""
 _BRANCH: Final = {"id": "admission", "at": [EARLIEST, "1h", "6h"], "band": "moderate", "channel": "ward"}
-_STOP_SECONDS: Final = 15
 
 
 def with_stream(settings: Settings, folder: Path, base_url: str, listen: int, webhook: int) -> Settings:
@@ -94,16 +91,6 @@ def running_stream(settings: Settings) -> Iterator[None]:
 def playing_hospital(settings: Settings, base_url: str, listen: int, webhook: int) -> Iterator[None]:
     """Runs `wardround stream simulate` until the block ends; what it says of notifications is printed."""
     to = ["--source", base_url, "--to", f"{LOOPBACK}:{listen}", "--webhook", str(webhook), "--every", "4"]
-    command = [sys.executable, "-P", "-m", "wardround", "stream", "simulate", *to, "--until-eof"]
     environment = {**os.environ, **places_in_environment(settings)}
-    child = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE)
-    assert child.stdin is not None
-    try:
+    with child_process(["stream", "simulate", *to, "--until-eof"], environment):
         yield
-    finally:
-        child.stdin.close()
-        try:
-            child.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()

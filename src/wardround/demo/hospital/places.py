@@ -45,5 +45,4 @@ class Sender:
 REGISTRATION: Final = Sender("REGADT", "2.5.1", "UNICODE UTF-8", True, True)
 EMERGENCY_DESK: Final = Sender("EDTRACK", "2.3", "", False, False)
 BED_MANAGEMENT: Final = Sender("BEDMGR", "2.4", "8859/1", True, True)
-SENDERS: Final = (REGISTRATION, EMERGENCY_DESK, BED_MANAGEMENT)
 ENCODINGS: Final = {"UNICODE UTF-8": "utf-8", "": "utf-8", "8859/1": "iso-8859-1"}

@@ -11,13 +11,13 @@ from typing import Final, NamedTuple, Self
 
 import orjson
 
-from wardround.core.microseconds import PER_HOUR, UNKNOWN
+from wardround.core.microseconds import PER_DAY, PER_HOUR, UNKNOWN
 from wardround.errors import SourceDataError
 from wardround.fhir.references import Resource
 from wardround.fhir.times import micros_of
 from wardround.sources.fhir_folder.resources import Current, FhirFolder
 
-_DAY: Final = 24 * PER_HOUR
+_DAY: Final = PER_DAY
 """Readings are kept from so long before the begin of a stay to so long after it."""
 _PLACES: Final = ("Organization", "Location")
 _GOLDEN: Final = 0.6180339887498949

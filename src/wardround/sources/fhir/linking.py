@@ -15,9 +15,9 @@ from wardround.core.identifier import Identifier
 from wardround.fhir.client import FhirClient
 from wardround.fhir.identified import with_identifiers
 from wardround.fhir.page import dicts
-from wardround.fhir.references import Resource, id_in, is_id, patient_of
-from wardround.fhir.times import micros_of
-from wardround.fhir.versions import Newest, last_updated
+from wardround.fhir.periods import began
+from wardround.fhir.references import Resource, id_in, patient_of
+from wardround.fhir.versions import newest_of
 
 AMBIGUOUS_PATIENT: Final = "ambiguous_patient"  # several Patients in use carry the numbers
 PATIENT_UNKNOWN: Final = "patient_not_there"
@@ -110,8 +110,7 @@ def _link(people: _People, encounters: Sequence[Resource]) -> Link:
 
 
 def _began(encounter: Resource) -> tuple[int, str]:
-    period = encounter.get("period")
-    return micros_of(period.get("start") if isinstance(period, dict) else None), str(encounter["id"])
+    return began(encounter), str(encounter["id"])
 
 
 def _people(found: Iterable[Resource], known: Mapping[str, Resource]) -> _People:
@@ -143,11 +142,8 @@ def _with_successors(client: FhirClient, carrying: Mapping[str, Sequence[Resourc
 
 def _by_id(client: FhirClient, ids: Collection[str]) -> dict[str, Resource]:
     """Returns the Patients of these ids; an empty one for an id that the server does not have."""
-    newest: Newest[Resource] = Newest()
-    for one in client.search("Patient", [("_id", sorted(ids))]):
-        if one.get("resourceType") == "Patient" and is_id(one.get("id")):
-            newest.add(one["id"], last_updated(one), client.source.bases.localised(one))
-    return {key: newest.by_id.get(key, {"id": key}) for key in ids}
+    found = newest_of("Patient", client.search("Patient", [("_id", sorted(ids))]), client.source.bases)
+    return {key: found.get(key, {"id": key}) for key in ids}
 
 
 def _replacements(known: Mapping[str, Resource]) -> Mapping[str, set[str]]:

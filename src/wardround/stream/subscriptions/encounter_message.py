@@ -10,8 +10,10 @@ from typing import Any, Final
 
 from wardround.core.microseconds import UNKNOWN, micros
 from wardround.fhir.page import dicts
+from wardround.fhir.periods import began
 from wardround.fhir.references import Resource
 from wardround.fhir.times import micros_of
+from wardround.fhir.versions import last_updated
 from wardround.hl7.charset import codec_of
 from wardround.hl7.writing import field, message, moment, segment
 from wardround.spec.stream import Authority, StreamSource
@@ -45,9 +47,9 @@ def encounter_message(visit: Resource, parts: Sequence[Resource], patient: Resou
         NoNumber: the patient has no number of an authority of the source, or it cannot be written.
     """
     everything = [visit, *parts]
-    recorded = max((micros_of(_meta(one).get("lastUpdated")) for one in everything), default=UNKNOWN)
+    recorded = max(micros_of(last_updated(one)) for one in everything)
     at = _time(recorded) if recorded != UNKNOWN else datetime.fromtimestamp(0, UTC)
-    now = max((one for one in everything if one.get("status") in _IN_PROGRESS), key=_began, default=visit)
+    now = max((one for one in everything if one.get("status") in _IN_PROGRESS), key=began, default=visit)
     unit, since = _place(now, source)
     event = _event(str(visit.get("status")), at, since)
     charset = source.charset or _UTF_8
@@ -84,12 +86,12 @@ def _place(encounter: Resource, source: StreamSource) -> tuple[str, int]:
     """Returns the unit by the name that the source's settings have for it, if they have one, and since when."""
     present = [one for one in dicts(encounter.get("location")) if _is_present(one)]
     if not present:
-        return "", _began(encounter)
-    latest = max(present, key=_began)
+        return "", began(encounter)
+    latest = max(present, key=began)
     names = list(_names(latest.get("location")))
-    since = _began(latest)
+    since = began(latest)
     known = next((name for name in names if name in source.units), names[0] if names else "")
-    return known, since if since != UNKNOWN else _began(encounter)
+    return known, since if since != UNKNOWN else began(encounter)
 
 
 def _is_present(place: Resource) -> bool:
@@ -136,16 +138,6 @@ def _extended(number: str, authority: Authority, kind: str) -> str:
     """Returns a number as CX has it, such that it is recognised as this authority's."""
     assigner = (authority.namespace, authority.universal_id) if authority.universal_id else (authority.namespace,)
     return field(number, "", "", assigner if any(assigner) else "", kind)
-
-
-def _began(part: Resource) -> int:
-    period = part.get("period")
-    return micros_of(period.get("start") if isinstance(period, dict) else None)
-
-
-def _meta(resource: Resource) -> Resource:
-    meta = resource.get("meta")
-    return meta if isinstance(meta, dict) else {}
 
 
 def _time(time: int) -> datetime:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from wardround.fhir.client import FhirClient
 from wardround.fhir.references import Resource, id_in, is_id, patient_of
 from wardround.fhir.times import micros_of, no_earlier_than
-from wardround.fhir.versions import Newest, last_updated
+from wardround.fhir.versions import last_updated, newest_of
 
 CHANGED_WITHIN: Final = timedelta(minutes=5)
 """How far back a server is asked what has changed, for a notification that names nothing."""
@@ -80,11 +80,7 @@ def _parts(client: FhirClient, roots: Collection[str]) -> dict[str, list[Resourc
 
 
 def _newest(client: FhirClient, kind: str, params: list[tuple[str, list[str]]]) -> dict[str, Resource]:
-    newest: Newest[Resource] = Newest()
-    for one in client.search(kind, params):
-        if one.get("resourceType") == kind and is_id(one.get("id")):
-            newest.add(one["id"], last_updated(one), client.source.bases.localised(one))
-    return dict(newest.by_id)
+    return newest_of(kind, client.search(kind, params), client.source.bases)
 
 
 def _parent(encounter: Resource) -> str:

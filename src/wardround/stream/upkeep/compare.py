@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from wardround.adt.admissions import unit_names
+from wardround.adt.admissions import wants
 from wardround.adt.census import Lying
 from wardround.adt.visit import Visit
 from wardround.core.stays import eligible
@@ -74,6 +74,5 @@ def _was_there_already(visit: Visit, condition: Condition) -> bool:
 
     So it is with those who were in the unit before the feed began: a message only recorded them.
     """
-    names = unit_names(visit.location)
-    wanted = any(branch.takes(name, visit.visit_class) for branch in condition.stream.branches for name in names)
+    wanted = any(wants(branch, visit) for branch in condition.stream.branches)
     return wanted and not any(one.branch.partition("/")[0] == condition.id for one in visit.requests)

@@ -43,7 +43,7 @@ def _sources(cohort: CohortSource, request: ScreeningRequest, settings: Settings
     if cohort.feeds:
         return {name: sources[name] for name in cohort.feeds}
     server = {request.source_name, request.source_url}
-    mine = {name: one for name, one in sources.items() if one.fhir in server or one.fhir.rstrip("/") in server}
+    mine = {name: one for name, one in sources.items() if one.fhir.rstrip("/") in server}
     if not mine:
         raise FhirError(
             f"{settings.stream}: no source names the server {request.source}, expected `fhir: {request.source}`;"

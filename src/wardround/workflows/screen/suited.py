@@ -7,11 +7,10 @@ from typing import Final
 from requests.adapters import BaseAdapter
 
 from wardround.core import run_files
-from wardround.core.server_profiles import Fit
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint, shown
 from wardround.fhir.patience import Patience
-from wardround.fhir.profiles import recognised_by, statement_of, with_profile
+from wardround.fhir.profiles import fit_of, with_profile
 from wardround.settings import Settings
 from wardround.spec.loading import load_server_profile
 from wardround.spec.servers import GENERIC
@@ -57,7 +56,7 @@ def _with_profile(
 
     def recognise() -> dict[str, str]:
         with FhirClient(source, transport, patience) as client, opened.step(step, client):
-            fit = _recognised(client, settings)
+            fit = fit_of(client, settings.schemas)
         _LOG.info("run %s: %s has profile %s, because %s", opened.id, shown(source.base_url), fit.profile.id, fit.why)
         return {"profile": fit.profile.id, "why": fit.why}
 
@@ -65,10 +64,3 @@ def _with_profile(
     # The generic profile needs no file: an installation's own schemas may contain only conditions.
     known = GENERIC if profile == GENERIC.id else load_server_profile(profile, settings.schemas)
     return with_profile(source, known)
-
-
-def _recognised(client: FhirClient, settings: Settings) -> Fit:
-    statement = statement_of(client)
-    if statement is None:  # its abilities are then found out by asking
-        return Fit(GENERIC, "it returned no CapabilityStatement")
-    return recognised_by(statement, client.source, settings.schemas)

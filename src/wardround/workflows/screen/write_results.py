@@ -67,6 +67,21 @@ def device_at(screening: Screening, client: FhirClient, settings: Settings) -> s
         return risk_assessments.device_reference(client, wanted)
 
 
+class Performers:
+    """The references of our Device at each server, each asked for once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._known: dict[tuple[str, str], str] = {}
+
+    def of(self, screening: Screening, client: FhirClient) -> str:
+        """Returns that at the client's server. Raises FhirError, StorageError."""
+        key = client.source.base_url, device_identity(screening)
+        if key not in self._known:
+            self._known[key] = device_at(screening, client, self._settings)
+        return self._known[key]
+
+
 def _unchanged(
     assessments: Sequence[Assessment], screening: Screening, by_identifier: bool, client: FhirClient, account: Written
 ) -> Mapping[str, About]:
