@@ -3,6 +3,7 @@
 import os
 import pickle
 from io import BytesIO
+from typing import Any
 
 import joblib
 import numpy as np
@@ -39,10 +40,16 @@ def test_boosted_trees_say_what_xgboosts_own_package_says(boosted: bytes, rows: 
     assert contributions.bias == parts[0, -1]
 
 
+@pytest.fixture(scope="module", params=[LogisticRegression, RandomForest])
+def of_scikit_learn(request: pytest.FixtureRequest) -> tuple[Any, bytes]:
+    return request.param, request.param.fit(INPUTS, OUTCOME, seed=1).dump()
+
+
 @pytest.mark.parametrize("rows", ROWS, ids=len)
-@pytest.mark.parametrize("candidate", [LogisticRegression, RandomForest])
-def test_what_scikit_learn_fitted_scores_as_scikit_learn_does(candidate, rows: np.ndarray) -> None:
-    stored = candidate.fit(INPUTS, OUTCOME, seed=1).dump()
+def test_what_scikit_learn_fitted_scores_as_scikit_learn_does(
+    of_scikit_learn: tuple[Any, bytes], rows: np.ndarray
+) -> None:
+    candidate, stored = of_scikit_learn
     package = joblib.load(BytesIO(stored))
     assert candidate.parse(stored).predict(rows) == pytest.approx(package.predict_proba(rows)[:, 1], abs=1e-12)
 

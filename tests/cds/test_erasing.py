@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from tests.cds.ehr import Ehr
-from tests.cds.store import Store
-from tests.cds.test_kept_in_database import HOUR, MARK, feedback
+from tests.cds.store import HOUR, MARK, Store, feedback
 from tests.fixtures.icu import AS_OF
 
 from wardround.adapters.database.bedside_removal import forget_lock_outs

@@ -17,19 +17,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.cds.ehr import Ehr, keeping_in
 from tests.cds.kept import Kept
-from tests.cds.store import KEPT_FOR, PATIENT, Store
+from tests.cds.store import HOUR, KEPT_FOR, MARK, PATIENT, Store, call, feedback
 from tests.fixtures.icu import AS_OF
 
 from wardround.adapters.database.tables import BEDSIDE_CARD, BEDSIDE_COMMENT, BEDSIDE_FEEDBACK, NOTIFICATION
 from wardround.cds.door import Door
-from wardround.cds.exchange import Call, Heard
-from wardround.cds.keeping import Feedback, Keeping, StayKey, Told
+from wardround.cds.exchange import Heard
+from wardround.cds.keeping import Keeping, StayKey, Told
 from wardround.errors import DatabaseError
 from wardround.results.alert_policy import Notification
 from wardround.settings import database_in
 
-HOUR = timedelta(hours=1)
-MARK = "canary-4711"
 STAYS = 30
 DECIDING = f"""
 import json, sys
@@ -56,11 +54,6 @@ with opened(sys.argv[1]) as database, keeping_in(database, timedelta(days=180), 
         keeping.told(StayKey(str(stay), "sepsis", "bedside"), ask(sys.argv[2] + "-" + str(stay)))
 print(json.dumps(seen))
 """
-
-
-def feedback(card: str, **changed: Any) -> Feedback:
-    given = {"outcome": "overridden", "suggestions": (), "reason": None, "at": AS_OF, "comment": ""}
-    return Feedback(**{"card": card, **given, **changed})
 
 
 def test_of_calls_at_once_at_several_workers_one_alerts_and_the_others_repeat_it(store, at) -> None:
@@ -183,30 +176,17 @@ def test_a_locked_database_costs_no_card_and_feedback_is_asked_for_again(store, 
 
 def test_a_database_that_hangs_is_given_up_and_what_comes_too_late_is_undone(store, at) -> None:
     go_on = Event()
-    call = Call(
-        at=AS_OF,
-        issuer="",
-        service="sepsis-risk",
-        hook="patient-view",
-        as_of=AS_OF,
-        condition="sepsis",
-        model_version="1",
-        patient_key="p",
-        inputs_digest="d",
-        band="high",
-        outcome="card",
-        card="uuid",
-    )
+    asked = call("uuid")
 
     def hanging(_last: Any) -> Told:
         go_on.wait()
-        return Told(replace(at(Kept()).send(b""), call=call), Notification(AS_OF, AS_OF, "high"))
+        return Told(replace(at(Kept()).send(b""), call=asked), Notification(AS_OF, AS_OF, "high"))
 
     with store.working(within=0.2) as keeping:
         with pytest.raises(DatabaseError, match=r"no answer within 0\.2 s"):
             keeping.told(StayKey("k", "sepsis", "bedside"), hanging)
         with pytest.raises(DatabaseError, match="could not be used a moment ago"):
-            keeping.kept(call)
+            keeping.kept(asked)
         go_on.set()
 
     assert store.rows(BEDSIDE_CARD, NOTIFICATION) == [[], []]
@@ -267,19 +247,8 @@ def test_what_is_older_than_the_setting_is_removed_in_passing_with_all_that_hang
         keeping.heard([feedback(old, comment="late", at=later), feedback("unknown", at=later)], "sepsis", later)
         keeping.heard([feedback("long unknown")], "sepsis", AS_OF)
     with store.working() as keeping:
-        now = Call(
-            at=AS_OF + after,
-            issuer="",
-            service="s",
-            hook="patient-view",
-            as_of=AS_OF,
-            condition="sepsis",
-            model_version="1",
-            patient_key="p",
-            outcome="suspended",
-            card="new",
-        )
-        keeping.kept(now)
+        gone = {"service": "s", "as_of": AS_OF, "inputs_digest": "", "band": "", "outcome": "suspended"}
+        keeping.kept(call("new", after, **gone))
 
     cards, rows, comments, last = store.rows(BEDSIDE_CARD, BEDSIDE_FEEDBACK, BEDSIDE_COMMENT, NOTIFICATION)
     assert [row["uuid"] for row in cards] == ["new"]

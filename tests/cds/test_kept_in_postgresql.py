@@ -8,11 +8,11 @@ from threading import Barrier
 
 import pytest
 from tests.adapters.database.throwaway_postgresql import Server, running
-from tests.cds.test_kept_in_database import Store, feedback
+from tests.cds.store import Store, call, feedback
 from tests.fixtures.icu import AS_OF
 
 from wardround.adapters.database.tables import BEDSIDE_CARD, BEDSIDE_COMMENT, BEDSIDE_FEEDBACK, NOTIFICATION
-from wardround.cds.exchange import Answer, Call, Heard
+from wardround.cds.exchange import Answer, Heard
 from wardround.cds.keeping import Shown, StayKey, Told
 from wardround.results.alert_policy import Notification
 
@@ -31,24 +31,6 @@ def server() -> Iterator[Server]:
 def store(server: Server) -> Iterator[Store]:
     with ExitStack() as stack:
         yield Store(server.url(server.new_database()), stack)
-
-
-def call(card: str, at: timedelta = timedelta()) -> Call:
-    when = AS_OF + at
-    return Call(
-        at=when,
-        issuer="",
-        service="sepsis-risk",
-        hook="patient-view",
-        as_of=when,
-        condition="sepsis",
-        model_version="1",
-        patient_key="p",
-        inputs_digest="d",
-        band="high",
-        outcome="card",
-        card=card,
-    )
 
 
 def first_only(card: str):

@@ -40,6 +40,7 @@ from wardround.workflows.live_models import Live
 MRN, VISIT, FEED = "urn:oid:1.2.3", "urn:oid:1.2.4", "main"
 LEASE = timedelta(minutes=1)
 ONE_BRANCH = [{"id": "now", "at": ["0h"]}]
+TOLD = [{**ONE_BRANCH[0], "channel": "ward"}]
 
 
 class Ward(Icu):

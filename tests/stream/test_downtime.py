@@ -5,7 +5,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.demo.hospital.conftest import recorded
 from tests.stream.test_end_to_end import ENDS, ends_of, visits_of
 from tests.stream.whole import whole_stream
 
@@ -15,7 +14,6 @@ from wardround.demo.fhir_server.running import RunningServer
 from wardround.demo.hospital.stays import Recorded
 from wardround.settings import Settings
 
-__all__ = ["recorded"]
 MESSAGES, ADMISSIONS = 7_500, 45
 REFUSES = FaultPlan(faults=(Fault(kind="status", path="_search"),))
 

@@ -4,7 +4,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tests.demo.hospital.conftest import recorded
 from tests.stream.whole import Whole, whole_stream
 
 from wardround.adapters.database.database import Database
@@ -13,7 +12,6 @@ from wardround.demo.hospital.places import VISITS
 from wardround.demo.hospital.stays import Recorded
 from wardround.settings import Settings
 
-__all__ = ["recorded"]
 ENDS = {"done", "indeterminate", "excluded", "unlinked", "cancelled", "discharged"}
 
 

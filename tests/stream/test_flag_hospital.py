@@ -4,7 +4,7 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
-from tests.demo.hospital.conftest import BEGIN, client, feed_of, recorded
+from tests.demo.hospital.conftest import BEGIN, client, feed_of
 from tests.stream.flagging import Flagging, source, ways
 
 from wardround.adapters.queue.message import Put
@@ -15,7 +15,7 @@ from wardround.spec.stream import Authority
 from wardround.stream.bodies import admission_in
 from wardround.stream.raw import raw
 
-__all__ = ["client", "feed_of", "recorded"]
+__all__ = ["client", "feed_of"]
 HOSPITAL = source(
     patients=[Authority(system=PEOPLE, namespace=PEOPLE_AUTHORITY)],
     visits=Authority(system=VISITS, namespace=VISITS_AUTHORITY),

@@ -11,11 +11,12 @@ from time import sleep
 import pytest
 from tests.hl7.messages import message
 from tests.stream.feeding import WAIT, code, settings, stored
-from tests.stream.test_listen import free_port, listener, written
+from tests.stream.test_listen import listener, written
 
 from wardround.adapters.database.database import opened
 from wardround.adapters.mllp.sender import sender_to
 from wardround.adapters.queue.queue import Queue
+from wardround.demo.standalone import free_port
 
 pytestmark = pytest.mark.long
 

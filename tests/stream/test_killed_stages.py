@@ -15,10 +15,8 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
-from tests.demo.hospital.conftest import recorded
 from tests.stream.killed_stages import NAMES
 from tests.stream.test_end_to_end import ENDS, ends_of, visits_of
-from tests.stream.test_listen import free_port
 from tests.stream.whole import Noting, Quick, Whole, configured
 
 from wardround.adapters.database.database import opened
@@ -31,13 +29,13 @@ from wardround.demo.hospital.feed import Feed
 from wardround.demo.hospital.line import MllpLine
 from wardround.demo.hospital.stays import Recorded
 from wardround.demo.hospital.webhook import receiving
+from wardround.demo.standalone import free_port
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint
 from wardround.settings import PROJECT, Settings, places_in_environment
 from wardround.stream.bodies import Notice, for_record
 from wardround.stream.visit_keys import visit_in
 
-__all__ = ["recorded"]
 KILLS, MOST, AT_ONCE, A_SECOND, EVERY = 20, 3_000, 20, 20, 3
 SPEED = 400
 """How many times as fast the hours of a stay pass: a branch's minute is some seven of them."""

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -19,13 +18,9 @@ from wardround.adapters.database.database import opened
 from wardround.adapters.mllp.framing import framed
 from wardround.adapters.mllp.sender import sender_to
 from wardround.adapters.queue.queue import Queue
+from wardround.demo.standalone import free_port
 from wardround.errors import SpecError
 from wardround.settings import database_in
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return one.getsockname()[1]
 
 
 def written(folder, sources):

@@ -7,7 +7,7 @@ import orjson
 import pytest
 from sqlalchemy import update
 from tests.fixtures.icu import AS_OF
-from tests.stream.hospital import LEASE, Hospital
+from tests.stream.hospital import LEASE, TOLD, Hospital
 from tests.stream.receiver import Receiver
 
 from wardround.adapters.database.tables import STREAM_MESSAGE
@@ -31,7 +31,6 @@ from wardround.stream.servers import Servers
 from wardround.stream.stage import StageStopped
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-TOLD = [{"id": "now", "at": ["0h"], "channel": "ward"}]
 KEY = b"a secret of the ward's own pager"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.fixtures.icu import AS_OF
-from tests.stream.hospital import FEED, MRN, VISIT, Hospital
+from tests.stream.hospital import FEED, MRN, TOLD, VISIT, Hospital
 from tests.stream.receiver import Receiver
 
 from wardround.errors import FhirError, SettingsError, SpecError
@@ -18,7 +18,6 @@ from wardround.stream.metrics import Metrics
 from wardround.stream.runner import Runner
 from wardround.stream.stage_metrics import StageMetrics
 
-TOLD = [{"id": "now", "at": ["0h"], "channel": "ward"}]
 SECRET = "a secret of the ward's own pager"
 
 

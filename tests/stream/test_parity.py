@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from tests.fixtures.simulated_ward import SimulatedWard
-from tests.stream.hospital import FEED, promote_with, with_branches
+from tests.stream.hospital import FEED, ONE_BRANCH, promote_with, with_branches
 
 from wardround.adapters.database.database import opened
 from wardround.adapters.files.run_folder import RunFolder
@@ -122,7 +122,7 @@ def require_parity(folder: Path, settings: Settings, as_of: datetime, tmp_path: 
 def test_every_stay_of_a_ward_gets_the_score_that_a_screening_writes(
     simulated_ward: SimulatedWard, settings: Settings, tmp_path: Path
 ) -> None:
-    own = with_branches(settings, tmp_path / "home", [{"id": "now", "at": ["0h"]}])
+    own = with_branches(settings, tmp_path / "home", ONE_BRANCH)
 
     bands = require_parity(simulated_ward.fhir, own, simulated_ward.now.to_pydatetime(), tmp_path)
 
@@ -133,7 +133,7 @@ def test_every_stay_of_a_ward_gets_the_score_that_a_screening_writes(
 def whole(trained_models: Path, tmp_path: Path) -> Settings:
     """An installation with the project's own conditions, and a sepsis model of all their columns."""
     own = replace(settings_from({"WARDROUND_VAR": str(tmp_path / "var")}), models=trained_models)
-    return with_branches(own, tmp_path / "home", [{"id": "now", "at": ["0h"]}])
+    return with_branches(own, tmp_path / "home", ONE_BRANCH)
 
 
 @pytest.mark.long

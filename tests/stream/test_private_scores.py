@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 from tests.fixtures.icu import AS_OF
-from tests.stream.hospital import MRN, Hospital
+from tests.stream.hospital import MRN, TOLD, Hospital
 from tests.stream.receiver import Receiver
 
 from wardround.adapters.database.tables import NOTIFICATION, STREAM_MESSAGE
@@ -24,7 +24,6 @@ from wardround.stream.stage import Stage, StageStopped
 from wardround.stream.stage_metrics import StageMetrics
 
 CANARY, VALUE = "canary", "7.654321"
-TOLD = [{"id": "now", "at": ["0h"], "channel": "ward"}]
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from click.testing import CliRunner
 from sqlalchemy import delete, func, select, update
 from tests.adt.ward import adt
 from tests.fixtures.icu import AS_OF
+from tests.stream.feeding import queue_in
 from tests.stream.hospital import FEED, MRN, VISIT, Hospital, promote_with
 
-from wardround.adapters.database.database import opened
 from wardround.adapters.database.tables import STREAM_BODY, STREAM_MESSAGE
 from wardround.adapters.models.store import ModelStore
 from wardround.adapters.queue.queue import Queue
@@ -33,8 +33,15 @@ BRANCHES = [{"id": "now", "at": ["0h", "1h"]}, {"id": "trial", "at": ["0h"], "mo
 
 
 @pytest.fixture
-def played(hospital_with: Callable[..., Hospital], tmp_path: Path) -> Iterator[Hospital]:
-    """A hospital with a database of its own, whose feed brought four patients; one has too little data for an hour."""
+def queue(tmp_path: Path) -> Iterator[Queue]:
+    """The file that the command opens, too."""
+    with queue_in(tmp_path) as one:
+        yield one
+
+
+@pytest.fixture
+def played(hospital_with: Callable[..., Hospital], tmp_path: Path) -> Hospital:
+    """A hospital whose feed brought four patients; one has too little data for an hour."""
     hospital = hospital_with(BRANCHES)
     authorities = {
         "patients": [{"system": MRN, "namespace": "HOSP"}],
@@ -46,18 +53,16 @@ def played(hospital_with: Callable[..., Hospital], tmp_path: Path) -> Iterator[H
         hospital.ward.stay(name, lactate=lactate)
     hospital.ward.stay("d", lactate=None, vitals=False)
     hospital.upload()
-    url = database_in(tmp_path)
-    hospital.settings = replace(hospital.settings, stream=tmp_path / "stream.yaml", database=url)
-    with opened(url) as database:
-        hospital.queue = Queue(database)
-        bodies = [adt("A01", f"V-{name}", of=f"P-{name}", when=AS_OF) for name in "abcd"]
-        bodies += [adt("A02", "V-b", "SICU", of="P-b", when=AS_OF), adt("A13", "V-a", of="P-a", when=AS_OF)]
-        hospital.queue.put([raw(body, FEED, AS_OF + timedelta(minutes=place)) for place, body in enumerate(bodies)])
-        with flag.opened(hospital.settings, hospital.queue) as stage:
-            hospital.run(stage, after=HOUR)
-        hospital.run(hospital.query, hospital.predict, after=HOUR + timedelta(minutes=1))
-        hospital.run(hospital.query, hospital.predict, after=2 * HOUR)
-        yield hospital
+    own = database_in(tmp_path)
+    hospital.settings = replace(hospital.settings, stream=tmp_path / "stream.yaml", database=own)
+    bodies = [adt("A01", f"V-{name}", of=f"P-{name}", when=AS_OF) for name in "abcd"]
+    bodies += [adt("A02", "V-b", "SICU", of="P-b", when=AS_OF), adt("A13", "V-a", of="P-a", when=AS_OF)]
+    hospital.queue.put([raw(body, FEED, AS_OF + timedelta(minutes=place)) for place, body in enumerate(bodies)])
+    with flag.opened(hospital.settings, hospital.queue) as stage:
+        hospital.run(stage, after=HOUR)
+    hospital.run(hospital.query, hospital.predict, after=HOUR + timedelta(minutes=1))
+    hospital.run(hospital.query, hospital.predict, after=2 * HOUR)
+    return hospital
 
 
 def play(hospital: Hospital, version: str | None = None, span: Span = SPAN) -> list[Replayed | Gone]:

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
-from tests.demo.hospital.conftest import recorded
 from tests.stream.hospital import promote_with
 from tests.stream.whole import configured
 
@@ -40,7 +39,6 @@ from wardround.stream.runner import Runner
 from wardround.stream.stage_metrics import StageMetrics
 from wardround.stream.stages import STAGES, opened_stage
 
-__all__ = ["recorded"]
 BEGIN, DAYS, MESSAGES, ADMISSIONS = datetime(2026, 3, 1, tzinfo=UTC), 30, 1_500, 75
 SPAN = Span(BEGIN, BEGIN + timedelta(days=DAYS + 1))
 AT = ["0h", "1h", "6h"]

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from itertools import count
-from pathlib import Path
 
 import pytest
 from tests.adapters.database.throwaway_postgresql import running
@@ -48,11 +47,6 @@ def database(url: str) -> Iterator[Database]:
 @pytest.fixture
 def queue(database: Database) -> Queue:
     return Queue(database, f"run {next(_RUNS)}")
-
-
-@pytest.fixture(scope="session")
-def own_url(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], str]:
-    return database_in
 
 
 def raw(number: int, key: str = "all", due: datetime = NOW, stage: str = "flag", source: str = "main") -> Put:

@@ -5,22 +5,15 @@ from datetime import UTC, datetime
 from random import Random
 
 import pytest
-from tests.fixtures.simulated_ward import SimulatedWard
 
 from wardround.demo.fhir_server.running import running_server
 from wardround.demo.hospital.charts import Charts
 from wardround.demo.hospital.feed import Feed
-from wardround.demo.hospital.stays import Recorded, stays_of
+from wardround.demo.hospital.stays import Recorded
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint
-from wardround.fhir.source_settings import DEFAULTS
 
 BEGIN = datetime(2026, 3, 10, 6, tzinfo=UTC)
-
-
-@pytest.fixture(scope="session")
-def recorded(simulated_ward: SimulatedWard) -> Recorded:
-    return stays_of(simulated_ward.fhir, DEFAULTS.icu_classes, simulated=True)
 
 
 @pytest.fixture(scope="module")

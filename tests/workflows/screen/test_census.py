@@ -11,7 +11,6 @@ from tests.stream.flagging import PSEUDONYMS
 
 from wardround.adapters.database.database import opened
 from wardround.adapters.files.run_folder import RunFolder
-from wardround.adapters.pseudonyms import Pseudonyms
 from wardround.adapters.queue.queue import Queue
 from wardround.errors import FhirError, SpecError
 from wardround.fhir.client import FhirClient
@@ -40,7 +39,7 @@ class Census:
         with opened(self.settings.database) as database:
             queue = Queue(database)
             queue.put([raw(body, source, NOON) for body in bodies])
-            flag = Flag(queue, load_stream(self.settings.stream).sources, {}, Pseudonyms(PSEUDONYMS.key))
+            flag = Flag(queue, load_stream(self.settings.stream).sources, {}, PSEUDONYMS)
             runner = Runner(flag, queue, StageMetrics("flag", Metrics()), lambda: NOON)
             while runner.step():
                 pass
