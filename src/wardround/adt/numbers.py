@@ -68,7 +68,7 @@ def _place(group: Group, field: VisitField) -> tuple[Segment | None, int]:
 
 def _visits(segment: Segment | None, field: int, feed: Feed) -> Iterator[Identifier]:
     for one in segment.repetitions(field) if segment else ():
-        if _is_issued(one, feed.visits):
+        if is_issued(one, feed.visits):
             yield Identifier(feed.visits.system, one.value(1))
 
 
@@ -76,11 +76,12 @@ def _patient(segment: Segment | None, field: int, feed: Feed) -> Identifier | No
     listed = segment.repetitions(field) if segment else ()
     for place, authority in enumerate(feed.patients):
         for one in listed:
-            if _is_issued(one, authority) and (place == 0 or one.value(5) == _RECORD_NUMBER):
+            if is_issued(one, authority) and (place == 0 or one.value(5) == _RECORD_NUMBER):
                 return Identifier(authority.system, one.value(1))
     return None
 
 
-def _is_issued(one: Repetition, authority: Authority) -> bool:
+def is_issued(one: Repetition, authority: Authority) -> bool:
+    """Returns whether a value is a number that this authority has issued."""
     number, namespace, universal_id = one.value(1), one.value(4, 1), one.value(4, 2)
     return number not in ("", NULL) and authority.issued(namespace, universal_id)

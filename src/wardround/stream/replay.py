@@ -14,7 +14,9 @@ from sqlalchemy import Select, select
 
 from wardround.adapters.database.tables import STREAM_BODY, STREAM_MESSAGE
 from wardround.adapters.models.store import ModelStore
+from wardround.adapters.queue.erasing import ERASED
 from wardround.adapters.queue.message import DONE
+from wardround.adapters.queue.portions import in_portions
 from wardround.adapters.queue.queue import Queue
 from wardround.results.alert_policy import Verdict, verdict
 from wardround.spec.branches import LIVE
@@ -84,9 +86,10 @@ class Replayed:
 
 
 class Gone(NamedTuple):
-    """A prediction whose readings are no longer stored, or whose branch no longer exists."""
+    """A prediction whose readings are no longer stored, because they were erased or are old, or of no branch now."""
 
     branch: str
+    is_erased: bool = False
 
 
 def replayed(
@@ -106,7 +109,8 @@ def replayed(
     models = _Models(store, version)
     for rows in in_portions(queue, _asked(queue, span), _TOGETHER):
         known = [row for row in rows if row.body is not None and row.branch in ways]
-        yield from (Gone(row.branch) for row in rows if row.body is None or row.branch not in ways)
+        gone = (row for row in rows if row.body is None or row.branch not in ways)
+        yield from (Gone(row.branch, row.reason == ERASED) for row in gone)
         then = _scores_then(queue, known)
         asked = [(row, models.of(ways[row.branch], row, then.get(row.seq))) for row in known]
         for (branch, _), some in groupby(asked, key=lambda pair: (pair[0].branch, pair[1].version)):
@@ -141,19 +145,6 @@ def _said_then(row: _Row, scored: Scored | None, now: Said) -> Said | None:
 
 def _alerts(said: Said, way: Way, as_of: datetime) -> bool:
     return verdict(said.score, said.band, as_of, policy_of(way), None, as_of) is Verdict.NOTIFY
-
-
-def in_portions(queue: Queue, asked: Select[Any], most: int) -> Iterator[Sequence[_Row]]:
-    """Yields the messages that are asked for, in their order, a few at a time: memory does not grow with them."""
-    after = 0
-    while True:
-        some = asked.where(_MESSAGE.seq > after).order_by(_MESSAGE.seq).limit(most)
-        with queue.database.reading() as connection:
-            rows = connection.execute(some).all()
-        if not rows:
-            return
-        yield rows
-        after = rows[-1].seq
 
 
 def _asked(queue: Queue, span: Span) -> Select[Any]:

@@ -15,13 +15,15 @@ from sqlalchemy import func, insert, select
 from wardround.adapters.database.database import opened
 from wardround.adapters.database.tables import STREAM_BODY, STREAM_MESSAGE
 from wardround.adapters.files.scratch import scratch_folder
+from wardround.adapters.queue.erasing import ERASED
 from wardround.adapters.queue.message import DONE, Put
+from wardround.adapters.queue.portions import in_portions
 from wardround.adapters.queue.queue import Queue
 from wardround.settings import Settings, database_in
 from wardround.stream.flag import opened as opened_flag
 from wardround.stream.predict import SHADOW
 from wardround.stream.raw import STAGE
-from wardround.stream.replay import Span, in_portions
+from wardround.stream.replay import Span
 
 _AT_ONCE: Final = 32
 _LEASE: Final = timedelta(hours=1)
@@ -46,6 +48,7 @@ class Flags:
     Attributes:
         messages: how many stored messages of the span were flagged again.
         gone: how many are no longer stored, before its end: what came after them may be flagged otherwise.
+        erased: how many of these were erased with a patient; what they asked for is not compared.
         same: requests that are equal to the last bit.
         missing: requests of then that are not made now.
         new: requests that are made now and were not then.
@@ -53,6 +56,7 @@ class Flags:
 
     messages: int
     gone: int
+    erased: int
     same: int
     missing: int
     new: int
@@ -85,7 +89,8 @@ def flagged_again(queue: Queue, settings: Settings, span: Span) -> Flags:
     if span.branches:
         now = {one for one in now if one.branch in span.branches}
     then = set(_then(queue, span))
-    return Flags(messages, _gone(queue, span.end), len(then & now), len(then - now), len(now - then))
+    gone, erased = _gone(queue, span.end)
+    return Flags(messages, gone, erased, len(then & now), len(then - now), len(now - then))
 
 
 class _Scores:
@@ -177,23 +182,28 @@ def _raw(queue: Queue, end: datetime) -> Iterator[Sequence[_Row]]:
     return in_portions(queue, asked, _AT_ONCE)
 
 
-def _gone(queue: Queue, end: datetime) -> int:
+def _gone(queue: Queue, end: datetime) -> tuple[int, int]:
+    """Returns how many messages are no longer stored, and how many of these were erased."""
     asked = (
-        select(func.count())
+        select(func.count(), func.count().filter(_MESSAGE.reason == ERASED))
         .select_from(STREAM_MESSAGE)
         .join(STREAM_BODY, STREAM_BODY.c.seq == _MESSAGE.seq, isouter=True)
         .where(_MESSAGE.run == queue.run, _MESSAGE.stage == STAGE, _MESSAGE.received < end, STREAM_BODY.c.seq.is_(None))
     )
     with queue.database.reading() as connection:
-        return int(connection.execute(asked).scalar() or 0)
+        gone, erased = connection.execute(asked).one()
+        return int(gone), int(erased)
 
 
 def _then(queue: Queue, span: Span) -> Iterator[Asked]:
     """Yields what the live stage asked for: of each branch and visit of a message, the first request."""
+    asking = STREAM_MESSAGE.alias("asking").c
+    raw_erased = select(asking.seq).where(asking.seq == _MESSAGE.origin, asking.reason == ERASED).exists()
     asked = (
         select(_MESSAGE.origin, _MESSAGE.branch, _MESSAGE.key, _MESSAGE.as_of, _MESSAGE.digest)
         .where(_MESSAGE.run == queue.run, _MESSAGE.stage == "query")
         .where(_MESSAGE.received >= span.start, _MESSAGE.received < span.end)
+        .where(_MESSAGE.reason != ERASED, ~raw_erased)
         .order_by(_MESSAGE.as_of.desc())
     )
     if span.branches:

@@ -75,9 +75,9 @@ def compared(predictions: "Iterable[Replayed | Gone]") -> dict[str, dict[str, An
 
     found: dict[str, dict[str, Any]] = {}
     for one in predictions:
-        counts = found.setdefault(one.branch, {"same": 0, "different": 0, "not stored": 0, "alerts": 0})
+        counts = found.setdefault(one.branch, {"same": 0, "different": 0, "not stored": 0, "erased": 0, "alerts": 0})
         if isinstance(one, Gone):
-            counts["not stored"] += 1
+            counts["erased" if one.is_erased else "not stored"] += 1
             continue
         bands = counts.setdefault("bands", Counter())
         counts.setdefault("models", Counter())[one.version] += 1
@@ -100,6 +100,8 @@ def _show(result: dict[str, Any], version: str | None) -> None:
     print_table(table)
     if flags["gone"]:
         click.echo(f"{flags['gone']:,} earlier messages are no longer stored, so that some may be flagged otherwise.")
+    if flags["erased"]:
+        click.echo(f"{flags['erased']:,} of them were erased with a patient; what they asked for is not compared.")
     for branch, counts in result["branches"].items():
         title = f"{branch}: scored again with {version or 'the model of then'}"
         table = Table("then", *_BANDS, title=title)
@@ -107,5 +109,5 @@ def _show(result: dict[str, Any], version: str | None) -> None:
         for then in _BANDS:
             add_row(table, then, *(f"{bands.get(f'{then} {now}', 0):,}" for now in _BANDS))
         print_table(table)
-        said = ", ".join(f"{name} {counts[name]:,}" for name in ("same", "different", "not stored"))
+        said = ", ".join(f"{name} {counts[name]:,}" for name in ("same", "different", "not stored", "erased"))
         click.echo(f"{branch}: {said}; of {counts['alerts']:,} people would be told, apart from lock-outs")
