@@ -13,6 +13,7 @@ from wardround.core.identifier import Identifier
 from wardround.demo.fhir_server.faults import Fault, FaultPlan
 from wardround.demo.fhir_server.running import RunningServer
 from wardround.fhir.endpoint import FhirEndpoint
+from wardround.spec.servers import GENERIC
 from wardround.stream import query
 from wardround.stream.bodies import Number, stay_in
 from wardround.stream.query import WAITS, Query
@@ -129,6 +130,72 @@ def test_a_visit_that_is_over_is_not_read_and_one_that_has_no_stay_yet_is_waited
     became = hospital.run(hospital.query)
 
     assert became == [("discharged", ""), ("later", "no_icu_stay"), ("later", "no_icu_stay")]
+
+
+def test_a_visit_whose_stay_in_the_unit_comes_later_waits_while_the_patient_lies_in_another(hospital: Hospital) -> None:
+    """The stay of an earlier visit was never closed; the hospital's Encounter is there before the unit's."""
+    hospital.ward.stay("before", patient="a", visit="V-before")
+    hospital.ward.stay("hospital", patient="a", visit="V-a", **{"class": {"code": "IMP"}})
+    hospital.upload()
+    hospital.admit("a")
+    assert hospital.run(hospital.query) == [("later", "no_icu_stay")]
+
+    hospital.ward.stay("a", patient="a", visit=None, partOf={"reference": "Encounter/e-hospital"})
+    hospital.upload()
+
+    assert hospital.run(hospital.query, after=MINUTE) == [("done", "")]
+    ((_, body),) = hospital.open("predict")
+    assert stay_in(body).of.stay_id == "e-a"
+
+
+@pytest.mark.parametrize("by_patient", [False, True], ids=["found by number", "found by patient only"])
+def test_a_visit_that_is_not_there_yet_is_not_the_one_that_carries_another_number(
+    hospital: Hospital, by_patient: bool
+) -> None:
+    if by_patient:
+        hospital.endpoint["profile"] = GENERIC.model_copy(update={"encounter_needs_patient": True})
+    hospital.ward.stay("other", patient="a", visit="V-other", **{"class": {"code": "IMP"}})
+    hospital.ward.stay("part", patient="a", visit=None, partOf={"reference": "Encounter/e-other"})
+    hospital.upload()
+    hospital.admit("a")
+    assert hospital.run(hospital.query) == [("later", "no_icu_stay")]
+
+    # It began before the other one, whose stay would otherwise be the patient's current one.
+    hospital.ward.stay("a", patient="a", period={"start": "2026-01-01T00:00:00Z"})
+    hospital.upload()
+
+    assert hospital.run(hospital.query, after=MINUTE) == [("done", "")]
+    ((_, body),) = hospital.open("predict")
+    assert stay_in(body).of.stay_id == "e-a"
+
+
+def test_on_a_server_without_numbers_of_visits_the_patients_current_stay_is_read(hospital: Hospital) -> None:
+    for name in ("a", "b", "c"):
+        hospital.ward.stay(name, visit=None)
+        hospital.admit(name)
+    hospital.upload()
+
+    assert hospital.run(hospital.query) == [("done", "")] * 3
+    assert [stay_in(body).of.stay_id for _, body in hospital.open("predict")] == ["e-a", "e-b", "e-c"]
+
+
+def test_who_comes_back_to_the_unit_is_not_taken_for_discharged_from_it(hospital: Hospital) -> None:
+    hospital.ward.stay("hospital", patient="a", visit="V-a", **{"class": {"code": "IMP"}})
+    whole = {"visit": None, "partOf": {"reference": "Encounter/e-hospital"}}
+    first = {"start": "2026-01-01T01:00:00Z", "end": "2026-01-01T20:00:00Z"}
+    hospital.ward.stay("first", patient="a", period=first, status="finished", **whole)
+    hospital.upload()
+    hospital.admit("a")
+    hospital.admit("back", visit=Number(VISIT, "V-a"), patients=(Number(MRN, "P-a"),), event_time=AS_OF - 12 * HOUR)
+
+    # The second message is about the first time in the unit, which was over when it came.
+    assert hospital.run(hospital.query) == [("later", "no_icu_stay"), ("discharged", "")]
+
+    hospital.ward.stay("second", patient="a", period={"start": "2026-01-02T04:55:00Z"}, **whole)
+    hospital.upload()
+    assert hospital.run(hospital.query, after=MINUTE) == [("done", "")]
+    ((_, body),) = hospital.open("predict")
+    assert stay_in(body).of.stay_id == "e-second"
 
 
 def test_a_stay_that_begins_after_the_prediction_time_is_asked_for_again_at_the_next(

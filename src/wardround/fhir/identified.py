@@ -28,7 +28,7 @@ def with_identifiers(
     by_id = newest_of(kind, given, client.source.bases)
     holders: dict[Identifier, set[str]] = {}
     for key, resource in by_id.items():
-        for identifier in _carried(resource):
+        for identifier in carried(resource):
             holders.setdefault(identifier, set()).add(key)
     return {key: _held(by_id, holders, identifiers) for key, identifiers in wanted.items()}
 
@@ -40,7 +40,7 @@ def _held(
     return [by_id[key] for key in sorted(keys)]
 
 
-def _carried(resource: Resource) -> list[Identifier]:
+def carried(resource: Resource) -> list[Identifier]:
     """Returns all identifiers, old ones too: a former holder of a number may be meant too, and then none is chosen."""
     listed = dicts(resource.get("identifier"))
     return [Identifier(str(one.get("system")), str(one.get("value"))) for one in listed]

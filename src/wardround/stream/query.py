@@ -110,8 +110,8 @@ class Query:
         admissions = self._numbers.of(source, [admission_in(one.body) for one in messages])
         links = link_all(client, [_announced(one) for one in admissions])
         wanted = {
-            place: Wanted(link, as_of_of(message, self._ways[message.branch]))
-            for place, (message, link) in enumerate(zip(messages, links, strict=True))
+            place: Wanted(link, of.visit.identifier, of.event_time, as_of_of(message, self._ways[message.branch]))
+            for place, (message, of, link) in enumerate(zip(messages, admissions, links, strict=True))
             if isinstance(link, Linked)
         }
         rule = self._rule(client, condition)

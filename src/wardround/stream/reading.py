@@ -11,13 +11,15 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from wardround.core.exclusion import Decisive, Stay, reasons_against
+from wardround.core.identifier import Identifier
 from wardround.core.microseconds import micros
 from wardround.core.reading_rule import ReadingRule
 from wardround.core.readings import Readings
 from wardround.errors import FhirError
 from wardround.features.windows import within_reach
 from wardround.fhir.client import FhirClient
-from wardround.fhir.references import Resource, patient_of, patient_values
+from wardround.fhir.references import Resource, patient_values
+from wardround.fhir.versions import newest_of
 from wardround.sources.fhir import encounter_search, hospital_search, locations, observations
 from wardround.sources.fhir.current_stay import NO_ICU_STAY, CurrentStay, NoStay, current_stay
 from wardround.sources.fhir.encounter_rule import EncounterRule
@@ -25,16 +27,22 @@ from wardround.sources.fhir.encounters import EncounterRecords
 from wardround.sources.fhir.encounters_by_id import encounters_by_id
 from wardround.sources.fhir.linking import Linked
 from wardround.spec.conditions import Condition
+from wardround.stream.own_encounters import OwnEncounters
 from wardround.workflows.screen.cohort import asked_for
 
 DISCHARGED: Final = "discharged"
 NOT_YET_ADMITTED: Final = "not_yet_admitted"
+_FINISHED: Final = "finished"
+# What tells which Encounters belong to a visit, and which version of them counts.
+_READ: Final[tuple[str, ...]] = ("resourceType", "id", "meta", "identifier", "status", "subject", "period", "partOf")
 
 
 class Wanted(NamedTuple):
-    """A visit that was linked, and the prediction time."""
+    """A visit that was linked, its number, when it came to the unit as its message says, and the prediction time."""
 
     linked: Linked
+    number: Identifier
+    since: datetime
     as_of: datetime
 
 
@@ -87,7 +95,7 @@ def read_stays(
 
 
 class _Kept(EncounterRecords):
-    """Records that also keep what was added, so that each patient can be looked at alone."""
+    """Records that also keep what was added, so that each visit can be looked at alone."""
 
     def __init__(self, client: FhirClient) -> None:
         super().__init__(client.source.bases)
@@ -99,17 +107,13 @@ class _Kept(EncounterRecords):
         self.resources += some
         super().add(some)
 
-    def of(self, patient_id: str) -> EncounterRecords:
-        """Returns the records of one patient: own Encounters and Locations; others' are known as wholes alone."""
-        bases, own = self._client.source.bases, EncounterRecords(self._client.source.bases)
+    def of(self, visit: OwnEncounters) -> EncounterRecords:
+        """Returns the records of one visit: own Encounters and Locations; all others are known as wholes alone."""
+        own = EncounterRecords(self._client.source.bases)
         for one in self.resources:
-            theirs = one.get("resourceType") == "Encounter" and patient_of(bases.localised(_subject(one))) != patient_id
-            (own.add_wholes if theirs else own.add)([one])
+            is_other = one.get("resourceType") == "Encounter" and not visit.has(str(one.get("id")))
+            (own.add_wholes if is_other else own.add)([one])
         return own
-
-
-def _subject(resource: Resource) -> Resource:
-    return {"subject": resource.get("subject")}
 
 
 def _stays(client: FhirClient, condition: Condition, places: Places, wanted: Sequence[Wanted]) -> list[Stay | NoStay]:
@@ -124,35 +128,46 @@ def _stays(client: FhirClient, condition: Condition, places: Places, wanted: Seq
     named = dict.fromkeys(one.linked.encounter_id for one in wanted if one.linked.encounter_id)
     kept.add(encounters_by_id(client, [key for key in named if kept.encounter(key) is None]))
     encounter_search.add_missing(kept, client, rule, start, end)
-    return [_stay(client, kept.of(one.linked.patient_id), rule, one, condition) for one in wanted]
+    read = ({name: one[name] for name in _READ if name in one} for one in kept.resources)
+    encounters = newest_of("Encounter", read, client.source.bases)
+    return [
+        _stay(client, kept, OwnEncounters.of(one.linked, one.number, encounters), rule, one, condition)
+        for one in wanted
+    ]
 
 
 def _stay(
-    client: FhirClient, records: EncounterRecords, rule: EncounterRule, one: Wanted, condition: Condition
+    client: FhirClient, kept: _Kept, visit: OwnEncounters, rule: EncounterRule, one: Wanted, condition: Condition
 ) -> Stay | NoStay:
-    encounter_id = one.linked.encounter_id
-    found = current_stay(records, rule, encounter_id or None, one.as_of, condition)
+    records, named = kept.of(visit), visit.visit or None
+    found = current_stay(records, rule, named, one.as_of, condition)
     if isinstance(found, CurrentStay) and hospital_search.missing_whole(records, found.stay.stay_id, rule):
         hospital_search.add_wholes(client, records, found.stay.stay_id, rule)
-        found = current_stay(records, rule, encounter_id or None, one.as_of, condition)
+        found = current_stay(records, rule, named, one.as_of, condition)
     if isinstance(found, CurrentStay):
         return found.stay
-    return _why_none(records, rule, one, condition, found)
+    return _why_none(records, rule, visit.visit, one, condition, found)
 
 
 def _why_none(
-    records: EncounterRecords, rule: EncounterRule, one: Wanted, condition: Condition, found: NoStay
+    records: EncounterRecords, rule: EncounterRule, visit: str, one: Wanted, condition: Condition, found: NoStay
 ) -> NoStay:
-    """Returns why there is no stay: `discharged` and `not_yet_admitted` are said of this visit's own stay alone."""
-    visit = one.linked.encounter_id
-    ended, _ = records.rows(rule, as_of=one.as_of)
-    against = zip(ended, reasons_against(Decisive.of(ended), one.as_of, condition).tolist(), strict=True)
-    if visit and any(why == DISCHARGED and visit in (stay.stay_id, stay.part_of) for stay, why in against):
+    """Returns why there is no stay. `records` are of this visit alone."""
+    if visit and _is_over(records, rule, visit, one, condition):
         return NoStay(DISCHARGED)
     ahead, _ = records.rows(rule)
-    if any(stay.intime > micros(one.as_of) and visit in ("", stay.stay_id, stay.part_of) for stay in ahead):
+    if any(stay.intime > micros(one.as_of) for stay in ahead):
         return NoStay(NOT_YET_ADMITTED)
     return NoStay(NO_ICU_STAY) if found.reason in (DISCHARGED, NOT_YET_ADMITTED) else found
+
+
+def _is_over(records: EncounterRecords, rule: EncounterRule, visit: str, one: Wanted, condition: Condition) -> bool:
+    """Returns whether the stay that was announced is over: not an earlier one of somebody who came back."""
+    stays, _ = records.rows(rule, as_of=one.as_of)
+    against = zip(stays, reasons_against(Decisive.of(stays), one.as_of, condition).tolist(), strict=True)
+    ends = [stay.outtime for stay, why in against if why == DISCHARGED]
+    is_finished = (records.encounter(visit) or {}).get("status") == _FINISHED
+    return any(is_finished or end >= micros(one.since) for end in ends)
 
 
 def _readings(client: FhirClient, condition: Condition, rule: ReadingRule, wanted: Sequence[Wanted]) -> Readings:

@@ -103,10 +103,17 @@ def _link(people: _People, encounters: Sequence[Resource]) -> Link:
     own = [one for one in encounters if patient_of(one) in people.all]
     if encounters and not own:
         return NotYet(VISIT_OF_ANOTHER)
-    # A number that was given again counts for the visit that began last.
-    latest = max((one for one in own if one.get("status") in TOOK_PLACE), key=_began, default=None)
     (patient_id,) = people.in_use
-    return Linked(patient_id, str(latest["id"]) if latest else "")
+    return Linked(patient_id, latest_of(own))
+
+
+def latest_of(encounters: Iterable[Resource]) -> str:
+    """Returns the id of the visit's Encounter, of those with its number; "" if none took place.
+
+    A number that was given again counts for the visit that began last.
+    """
+    latest = max((one for one in encounters if one.get("status") in TOOK_PLACE), key=_began, default=None)
+    return str(latest["id"]) if latest else ""
 
 
 def _began(encounter: Resource) -> tuple[int, str]:
