@@ -106,6 +106,9 @@ def test_the_feeds_of_the_stream_are_checked_where_there_are_any(home):
     condition.write_text(as_it_was + "stream: {branches: [{id: now, channel: ward}]}\n")
     with pytest.raises(SpecError, match=r"stream\.yaml: has no channel 'ward', which the branch \w+/now names"):
         CliRunner().invoke(wardround, ["check"], catch_exceptions=False)
+    file.write_text(feed + "\nchannels: {ward: {flag: {}}}\nkeep: {told: 1h}\n")
+    with pytest.raises(SpecError, match=r"keep\.told: got 1h, expected at least the lock_out of \w+, 12h"):
+        CliRunner().invoke(wardround, ["check"], catch_exceptions=False)
     condition.write_text(as_it_was)
     file.write_text(feed.replace("units", "unit"))
     with pytest.raises(SpecError, match=r"stream\.yaml: sources\.main\.unit: unknown key"):

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from wardround.errors import SpecError
 from wardround.escaping import visible_lines
-from wardround.spec.base import SpecModel
+from wardround.spec.base import SpecModel, format_duration
 from wardround.spec.conditions import Condition, ConditionFile
 from wardround.spec.feature_schema import FeatureSchema
 from wardround.spec.issuers import Issuers
@@ -113,7 +113,10 @@ def load_stream(path: Path) -> StreamSettings:
 
 
 def require_channels(conditions: Mapping[str, Condition], stream: StreamSettings, path: Path) -> None:
-    """Raises SpecError if a branch names a channel that the stream's settings, of the file `path`, do not have."""
+    """Raises SpecError if the stream's settings, of the file `path`, lack what a branch needs to tell people.
+
+    That is its channel, and that what was told is kept for as long as the lock-out.
+    """
     for condition in conditions.values():
         for branch in condition.stream.branches:
             if branch.channel is not None and branch.channel not in stream.channels:
@@ -121,6 +124,11 @@ def require_channels(conditions: Mapping[str, Condition], stream: StreamSettings
                 raise SpecError(
                     f"{path}: has no channel {branch.channel!r}, which the branch {condition.id}/{branch.id} names,"
                     f" expected one of: {known}; add it under channels, or correct the branch"
+                )
+            if branch.channel is not None and stream.keep.told < condition.lock_out:
+                raise SpecError(
+                    f"{path}: keep.told: got {format_duration(stream.keep.told)}, expected at least the lock_out of"
+                    f" {condition.id}, {format_duration(condition.lock_out)}: people would be told again; correct it"
                 )
 
 

@@ -215,6 +215,10 @@ class Keep(SpecModel):
         default=timedelta(days=180),
         description="States of visits that are over, since the last message about them; a later one is then the first.",
     )
+    told: Duration = Field(
+        default=timedelta(days=180),
+        description="When people were last told of a visit; at least the `lock_out` of each condition with a channel.",
+    )
 
     @property
     def by_stage(self) -> dict[str, timedelta]:

@@ -19,14 +19,17 @@ class Erased(NamedTuple):
 
 
 def purge(connection: Connection, kept_from: datetime, told_from: datetime) -> None:
-    """Removes cards, feedback on them and comments from before `kept_from`, and lock-outs from before `told_from`."""
+    """Removes cards, feedback on them and comments from before `kept_from`, and lock-outs from before `told_from`.
+
+    What the stream has told, which has no card, is the stream's (`notifications.forget_told`).
+    """
     card, feedback = BEDSIDE_CARD.c, BEDSIDE_FEEDBACK.c
     old_cards = select(card.uuid).where(card.at < kept_from)
     # Feedback goes with its card, or it would count as feedback on a card that is not known.
     old = feedback.card.in_(old_cards) | (feedback.arrived < kept_from)
     connection.execute(delete(BEDSIDE_FEEDBACK).where(old))
     connection.execute(delete(BEDSIDE_CARD).where(card.at < kept_from))
-    connection.execute(delete(NOTIFICATION).where(NOTIFICATION.c.at < told_from))
+    connection.execute(delete(NOTIFICATION).where(NOTIFICATION.c.at < told_from, NOTIFICATION.c.card != ""))
 
 
 def erase_patient(connection: Connection, patient_key: str, stay_keys: Sequence[str] = ()) -> Erased:

@@ -1,8 +1,9 @@
 """Keeps what people were last told of a stay, for a condition, through a channel; in the caller's transaction."""
 
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
 from wardround.adapters.database.inserting import replace_in
 from wardround.adapters.database.tables import NOTIFICATION
@@ -30,6 +31,12 @@ def keep_told(connection: Connection, key: ToldOf, notification: Notification, c
     """Keeps what people are told now, by this card if there is one, in place of what they were told before."""
     row = {**key._asdict(), **notification._asdict(), "card": card}
     connection.execute(replace_in(connection, NOTIFICATION, _STATE), row)
+
+
+def forget_told(connection: Connection, before: datetime) -> int:
+    """Removes what was told before a time without a card, as the stream does; returns how many rows that were."""
+    row = NOTIFICATION.c
+    return connection.execute(delete(NOTIFICATION).where(row.at < before, row.card == "")).rowcount
 
 
 def _is(key: ToldOf) -> tuple[Any, ...]:
