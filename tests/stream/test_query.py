@@ -8,6 +8,7 @@ from tests.fixtures.icu import AS_OF
 from tests.stream.flagging import PSEUDONYMS
 from tests.stream.hospital import MRN, VISIT, Hospital
 
+from wardround.adapters.queue.message import LATER, Done
 from wardround.adt.known import Kind
 from wardround.core.identifier import Identifier
 from wardround.demo.fhir_server.faults import Fault, FaultPlan
@@ -16,9 +17,13 @@ from wardround.fhir.endpoint import FhirEndpoint
 from wardround.spec.servers import GENERIC
 from wardround.stream import query
 from wardround.stream.bodies import Number, stay_in
+from wardround.stream.each import DELAYS
+from wardround.stream.metrics import Metrics
 from wardround.stream.query import WAITS, Query
+from wardround.stream.runner import Runner
 from wardround.stream.servers import Servers
 from wardround.stream.stage import StageStopped
+from wardround.stream.stage_metrics import StageMetrics
 from wardround.stream.stored_readings import as_parquet, of_parquet
 from wardround.stream.visit_keys import NumbersNow, visit_in
 
@@ -73,6 +78,40 @@ def test_a_visit_that_is_never_known_is_given_up_after_two_hours_and_holds_up_no
     assert became.count(("later", "patient_not_there")) == len(WAITS)
     assert became[-1] == ("unlinked", "patient_not_there")
     assert at == 2 * HOUR
+
+
+def test_waiting_for_a_visit_uses_up_no_attempt_that_is_meant_for_faults(
+    hospital: Hospital, server: RunningServer
+) -> None:
+    hospital.ward.stay("a")
+    hospital.admit("a")
+    at = timedelta()
+    for wait in WAITS[: len(DELAYS) + 1]:
+        assert hospital.run(hospital.query, after=at) == [("later", "patient_not_there")]
+        at += wait
+    hospital.upload()
+    server.misbehave(FaultPlan(faults=(Fault(kind="status", status=422, path="Observation", times=1),)))
+    runner = Runner(hospital.query, hospital.queue, StageMetrics("query", Metrics()), lambda: AS_OF + at)
+    try:
+        assert runner.step() == 1
+    finally:
+        server.misbehave(FaultPlan())
+
+    assert [due for due, _ in hospital.open("query")] == [AS_OF + at + DELAYS[0]]
+    assert hospital.run(hospital.query, after=at + DELAYS[0]) == [("done", "")]
+
+
+def test_faults_leave_a_visit_that_is_not_known_all_of_its_time(hospital: Hospital) -> None:
+    hospital.admit("nobody")
+    for _ in DELAYS:
+        (taken,) = hospital.queue.take("query", 1, MINUTE, AS_OF)
+        hospital.queue.finish([Done(taken, LATER, "a fault", due=AS_OF)], AS_OF)
+    became, at = hospital.run(hospital.query), timedelta()
+    for wait in WAITS:
+        at += wait
+        became += hospital.run(hospital.query, after=at)
+
+    assert became == [("later", "patient_not_there")] * len(WAITS) + [("unlinked", "patient_not_there")]
 
 
 def test_two_patients_with_one_number_are_for_people_to_sort_out(hospital: Hospital) -> None:

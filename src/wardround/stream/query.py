@@ -157,6 +157,6 @@ def _announced(admission: Admission) -> Announced:
 
 
 def _not_yet(message: Message, reason: str, now: datetime) -> Done:
-    if message.attempts > len(WAITS):
+    if message.waits == len(WAITS):
         return Done(message, UNLINKED, reason)
-    return Done(message, LATER, reason, due=now + WAITS[message.attempts - 1])
+    return Done(message, LATER, reason, due=now + WAITS[message.waits], waits=True)

@@ -70,8 +70,8 @@ class Resolve:
         found = announced_in(message.body)
         ids = set(found.encounters) | (changed_since(client, message.received) if found.others else set())
         visits, missing = visits_of(client, ids)
-        if missing and message.attempts <= len(_AGAIN):
-            return Done(message, LATER, NOT_THERE, due=now + _AGAIN[message.attempts - 1])
+        if missing and message.waits < len(_AGAIN):
+            return Done(message, LATER, NOT_THERE, due=now + _AGAIN[message.waits], waits=True)
         source, outputs, unnumbered = self._sources[message.source], list[Put](), 0
         for visit in visits:
             try:

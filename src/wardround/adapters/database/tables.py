@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-SCHEMA: Final = "0004"
+SCHEMA: Final = "0005"
 """The last migration of this release."""
 
 VERSION_TABLE: Final = "wardround_schema"
@@ -170,6 +170,7 @@ STREAM_MESSAGE: Final = Table(
     Column("due", Moment, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("lost", Integer, nullable=False),  # how often whoever took it did not finish it
+    Column("waits", Integer, nullable=False),  # how often it was put off for what is not there yet
     Column("taken_until", Moment),
     Column("began", Moment),  # the last time that it was taken
     Column("ended", Moment),

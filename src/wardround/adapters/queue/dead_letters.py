@@ -71,7 +71,7 @@ def retry(queue: Queue, seqs: Sequence[int], by: Responsible, now: datetime) -> 
     reopening = (
         update(STREAM_MESSAGE)
         .where(_dead(queue), _MESSAGE.seq.in_(with_body), _MESSAGE.reason != CORRUPT)
-        .values(outcome=null(), ended=null(), began=null(), taken_until=null(), attempts=0, lost=0)
+        .values(outcome=null(), ended=null(), began=null(), taken_until=null(), attempts=0, lost=0, waits=0)
         .returning(_MESSAGE.seq)
     )
     with queue.database.writing() as connection:

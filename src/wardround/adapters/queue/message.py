@@ -54,6 +54,7 @@ class Message(NamedTuple):
     Attributes:
         attempts: that counted, with this one.
         lost: how often it was taken before by a process that was killed or stuck; these are no attempts.
+        waits: how often it was put off before for what is not there yet; nor are these.
     """
 
     seq: int
@@ -71,6 +72,7 @@ class Message(NamedTuple):
     began: datetime
     taken_until: datetime
     lost: int = 0
+    waits: int = 0
 
     def followed_by(self, stage: str, key: str, body: bytes, dedup: str, *, due: datetime, as_of: datetime) -> Put:
         """Returns what follows from it for a prediction, with what is handed down."""
@@ -92,6 +94,7 @@ class Done:
         state: writes more in the same transaction.
         due: when it is taken again, with the outcome later; None if it stays as it was.
         counts: whether this was one of the attempts after which a message is dead.
+        waits: whether it is put off for what is not there yet: that is no fault, and no attempt.
     """
 
     message: Message
@@ -101,3 +104,4 @@ class Done:
     state: Callable[[Connection], None] | None = field(default=None, repr=False)
     due: datetime | None = None
     counts: bool = True
+    waits: bool = False

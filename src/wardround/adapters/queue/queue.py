@@ -118,7 +118,7 @@ class Queue:
         facts = put._asdict()
         body = facts.pop("body")
         own = {"run": self.run, "digest": sha256(body).digest(), "due": _stored_due(put.due, now)}
-        return {**facts, **own, "attempts": 0, "lost": 0, "reason": ""}
+        return {**facts, **own, "attempts": 0, "lost": 0, "waits": 0, "reason": ""}
 
     def _finish(self, connection: Connection, done: Sequence[Done], now: datetime) -> list[bool]:
         if not done:
@@ -198,6 +198,7 @@ _FINISHING: Final = (
         due=bindparam("next"),
         taken_until=null(),
         attempts=_MESSAGE.attempts - bindparam("uncounted"),
+        waits=_MESSAGE.waits + bindparam("waited"),
     )
 )
 
@@ -210,7 +211,8 @@ def _finished(done: Done, now: datetime) -> dict[str, Any]:
         "at": now if ends else None,
         "because": done.reason,
         "next": _stored_due(done.due or done.message.due, now),
-        "uncounted": 0 if done.counts else 1,
+        "uncounted": 0 if done.counts and not done.waits else 1,
+        "waited": 1 if done.waits else 0,
     }
 
 
