@@ -1,6 +1,7 @@
 """Looks after the stream door every hour. It compares who lies in the watched units by the messages with who does by
 the FHIR server: stays that no message announced are counted and screened. It removes the bodies of messages that ended
-long ago. And it reports what waits, and how late the last hour's scores were. Without settings of the stream
+long ago. It reports what waits, and how late the last hour's scores were, and writes the
+hour's figures to the history. Without settings of the stream
 (`WARDROUND_STREAM`) it has no schedule.
 
 **When it is red**
@@ -13,6 +14,7 @@ long ago. And it reports what waits, and how late the last hour's scores were. W
 * `prune`: the database is full or locked. Nothing is lost. Clear it later.
 * `drain_report`: a stage works off a backlog, or has stopped. `wardround stream status` says which and why; its /ready
   page says what it waits for. The task is green again once the oldest message that is due is younger than half an hour.
+* `keep_series`: the database is full or locked. Clear it: the hour is counted again and takes its own place.
 
 Decision support only: adjunct, never the sole factor.
 """
@@ -56,15 +58,22 @@ def upkeep() -> None:
 
         return stream_tasks.drain_report()
 
+    @task
+    def keep_series(dag_run: Any = None) -> str:
+        from wardround.airflow import stream_tasks
+
+        return stream_tasks.keep_series(dag_run)
+
     reconcile.expand(source=find_sources())
     prune()
     drain_report()
+    keep_series()
 
 
 with DAG(
     dag_id="stream_upkeep",
     dag_display_name="Stream: upkeep",
-    description="Compares the stream with the record, screens who was not announced, removes old bodies, reports.",
+    description="Compares the stream with the record, screens who was not announced, removes what is old, reports.",
     doc_md=__doc__,
     schedule=upkeep_schedule(settings_from()),
     catchup=False,

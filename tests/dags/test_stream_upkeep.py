@@ -8,11 +8,14 @@ import yaml
 from tests.fixtures.icu import AS_OF, Icu
 from tests.stream.hospital import ONE_BRANCH, with_branches
 
+from wardround.adapters.database.database import opened
+from wardround.adapters.database.history import runs_in
 from wardround.airflow.environment import local_environment
 from wardround.airflow.schedules import upkeep_schedule
 from wardround.demo.fhir_server.running import running_server
 from wardround.demo.in_process import DagRunEnd, run_dag
 from wardround.fhir.client import FhirClient, FhirEndpoint
+from wardround.report.history import STREAM
 from wardround.settings import PROJECT, Settings
 
 pytestmark = [
@@ -48,6 +51,9 @@ def test_it_screens_who_was_not_announced_and_ends_green(
         end = upkeep(settings, monkeypatch, server.base_url)
         with FhirClient(FhirEndpoint(server.base_url)) as client:
             written = list(client.search("RiskAssessment", {}))
+    with opened(settings.database) as database, database.reading() as connection:
+        (hour,) = runs_in(connection, STREAM)
+    assert hour.run == "stream-door-20260102T050000Z"
     assert (end.state, end.failed_tasks) == ("success", ())
     assert [one["encounter"]["reference"] for one in written] == ["Encounter/e-a"]
 

@@ -54,6 +54,12 @@ def drain_report() -> dict[str, Any]:
     return report
 
 
+def keep_series(dag_run: Any) -> str:
+    """Writes the last full hour before the run's time to the history; returns its name there."""
+    with opened(settings_from().database) as database:
+        return upkeep.keep_series(Queue(database), run_time(dag_run), datetime.now(UTC))
+
+
 def _server(place: str, settings: Settings) -> FhirEndpoint:
     """Returns the server of a base URL, or the one that a connection names."""
     if "://" not in place:

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from wardround.report.history import Change, Figure, RunHistory
 
 SHOWN: Final = ("found", "scored", "high", "indeterminate", "excluded", "failed", "written")
+OF_STREAM: Final = ("messages", "scored", "failed", "waiting", "oldest", "total_lower", "total_median", "total_upper")
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 
 
 @click.group()
 def command() -> None:
-    """Show and compare figures of past runs, by unit and measure.
+    """Show and compare figures of past runs, by unit and measure, and of hours of the stream, by stage.
 
     They name no patient, and are kept when run folders are removed.
     """
@@ -35,14 +36,20 @@ def command() -> None:
 @click.option("--since", type=DAY, help="Only runs with a prediction time on or after this day (UTC).")
 @_as_json
 def list_history(condition: str | None, since: datetime | None, as_json: bool) -> None:
-    """List the runs of CONDITION, or of all conditions, with the figures of each whole run."""
+    """List the runs of CONDITION, or of all conditions, with the figures of each whole run.
+
+    `stream-door` in place of CONDITION lists the hours of the stream.
+    """
     from wardround.adapters.database.database import opened
     from wardround.adapters.database.history import runs_in
+    from wardround.report.history import STREAM
 
     with opened(settings_from().database) as database, database.reading() as connection:
         runs = list(runs_in(connection, condition, since))
     if as_json:
         click.echo(json.dumps({"runs": [_facts(run) | {"figures": _by_measure(run)} for run in runs]}))
+    elif runs and condition == STREAM:
+        _print_hours(runs)
     elif runs:
         _print_runs(runs)
     else:
@@ -154,6 +161,18 @@ def _print_runs(runs: "list[RunHistory]") -> None:
         figures = _by_measure(run)
         cells = (_number(figures.get(name)) for name in SHOWN)
         add_row(table, run.run, states.get(run.state, run.state), run.mode, run.source, *cells)
+    print_table(table)
+
+
+def _print_hours(runs: "list[RunHistory]") -> None:
+    from rich.table import Column, Table
+
+    table = Table(Column("hour", no_wrap=True))
+    for name in OF_STREAM:
+        table.add_column(name.replace("total_", "total, s: "), justify="right")
+    for run in runs:
+        figures = _by_measure(run)
+        add_row(table, run.run, *(_number(figures.get(name)) for name in OF_STREAM))
     print_table(table)
 
 

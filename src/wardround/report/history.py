@@ -20,6 +20,9 @@ from wardround.spec.conditions import Condition
 WHOLE: Final = ""
 """The unit under which figures of a whole run are kept."""
 
+STREAM: Final = "stream-door"
+"""What stands for the condition of an hour of the stream, whose units are its stages. No condition can have this id."""
+
 _PER_UNIT: Final = ("found", "scored", "high", "indeterminate", "excluded", "failed")
 
 

@@ -7,7 +7,7 @@ from itertools import groupby
 from sqlalchemy import Connection, delete, insert, select, text
 
 from wardround.adapters.database.tables import HISTORY_FIGURE, HISTORY_RUN
-from wardround.report.history import WHOLE, Figure, RunHistory
+from wardround.report.history import STREAM, WHOLE, Figure, RunHistory
 
 
 def replace_run(connection: Connection, history: RunHistory) -> None:
@@ -39,7 +39,10 @@ def run_in(connection: Connection, run: str) -> RunHistory | None:
 def runs_in(
     connection: Connection, condition: str | None = None, since: datetime | None = None
 ) -> Iterator[RunHistory]:
-    """Yields the runs, the latest prediction time first, with the figures of the whole run; few are in memory."""
+    """Yields the runs, the latest prediction time first, with the figures of the whole run; few are in memory.
+
+    Those of all conditions, without a condition; hours of the stream only come by its name (STREAM).
+    """
     figure, run = HISTORY_FIGURE.c, HISTORY_RUN.c
     asked = (
         select(HISTORY_RUN, figure.measure, figure.value)
@@ -47,8 +50,7 @@ def runs_in(
         .order_by(run.as_of.desc(), run.run, figure.measure)
         .execution_options(yield_per=1_000)
     )
-    if condition is not None:
-        asked = asked.where(run.condition == condition)
+    asked = asked.where(run.condition != STREAM if condition is None else run.condition == condition)
     if since is not None:
         asked = asked.where(run.as_of >= since)
     for _, rows in groupby(connection.execute(asked).mappings(), lambda row: row["run"]):
