@@ -29,11 +29,12 @@ SCORED = Scored(
     model_version="m",
     horizon=None,
     digest="d",
+    source_url="https://fhir.example.org",
 )
 
 
 def test_a_body_comes_back_as_it_was() -> None:
-    stay = StayRead(ADMISSION, ("e-77", 5, None, -(2**63)), b"\x00parquet\xff")
+    stay = StayRead(ADMISSION, ("e-77", 5, None, -(2**63)), b"\x00parquet\xff", "https://fhir.example.org")
 
     assert admission_in(packed(ADMISSION)) == ADMISSION
     assert stay_in(packed(stay)) == stay
@@ -46,6 +47,6 @@ def test_equal_bodies_are_equal_bytes() -> None:
 
 
 def test_no_message_of_an_error_can_show_a_body() -> None:
-    stay = StayRead(ADMISSION, ("e-77",), b"")
+    stay = StayRead(ADMISSION, ("e-77",), b"", "https://fhir.example.org")
 
     assert "77" not in repr([ADMISSION, *ADMISSION.patients, stay, SCORED, Notice("k", SCORED)])

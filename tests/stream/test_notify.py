@@ -247,6 +247,23 @@ def test_a_cancelled_admission_is_taken_out_of_the_record_and_nobody_is_told_any
     assert ward.open("notify") == []
 
 
+@pytest.mark.parametrize("means", [Communication(), Flag()], ids=["communication", "flag"])
+def test_what_was_written_is_taken_back_after_the_server_got_another_url(
+    ward: Hospital, means: Communication | Flag
+) -> None:
+    ward.connect("ward", RecordChannel(means, ward.servers))
+    ward.admit("a")
+    ward.score()
+    assert ward.run(ward.notify, ward.notify) == [("done", ""), ("done", "told")]
+    ward.url = ward.url.replace("127.0.0.1", "localhost")
+    ward.connect("ward", RecordChannel(means, ward.servers))
+    ward.cancel("a")
+
+    assert ward.run(ward.notify, after=MINUTE) == [("done", "retracted")]
+    (told,) = ward.held("Communication") + ward.held("Flag")
+    assert [one["status"] for one in (*ward.held("RiskAssessment"), told)] == ["entered-in-error"] * 2
+
+
 def test_a_cancellation_before_anything_was_written_needs_nothing(ward: Hospital) -> None:
     ward.admit("a")
     ward.cancel("a")

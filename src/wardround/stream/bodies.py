@@ -56,11 +56,13 @@ class StayRead(msgspec.Struct, frozen=True):
         admission: what it was read for.
         stay: its fields, as in `core.exclusion.Stay`.
         readings: of the windows before as_of, as parquet (`core.readings.Readings`).
+        source_url: base URL of that server.
     """
 
     admission: Admission
     stay: tuple[str | int | None, ...]
     readings: bytes
+    source_url: str
 
     @property
     def of(self) -> Stay:
@@ -79,6 +81,8 @@ class Scored(msgspec.Struct, frozen=True, tag="scored"):
         model_version: of the model.
         horizon: how far it looks ahead, in seconds; None: until the hospital stay ends.
         digest: SHA-256 of the values of all columns.
+        source_url: base URL of the server that the stay was read from. It is a part of the result's identity, by which
+            it is found and taken back, whatever the server's URL is then.
     """
 
     admission: Admission
@@ -92,6 +96,7 @@ class Scored(msgspec.Struct, frozen=True, tag="scored"):
     model_version: str
     horizon: float | None
     digest: str
+    source_url: str
 
     def __repr__(self) -> str:
         return "Scored(…)"

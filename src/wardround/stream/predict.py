@@ -148,4 +148,5 @@ def scored_body(read: StayRead, said: Outcome, model: Model) -> Scored:
         model_version=model.version,
         horizon=None if model.horizon is None else model.horizon.total_seconds(),
         digest=said.digest,
+        source_url=read.source_url,
     )

@@ -146,7 +146,8 @@ class Query:
         way, readings = self._ways[message.branch], as_parquet(found.readings)
         if len(readings) > LARGEST:
             return Done(message, DEAD, TOO_LARGE)
-        body = packed(StayRead(admission, tuple(found.stay), readings))
+        server = self._servers.by_source[message.source].base_url
+        body = packed(StayRead(admission, tuple(found.stay), readings, server))
         as_of = as_of_of(message, way)
         put = message.followed_by("predict", message.key, body, name_of(message, as_of), due=now, as_of=as_of)
         return Done(message, DONE, outputs=(put,))

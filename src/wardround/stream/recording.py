@@ -70,7 +70,7 @@ class Recorder:
     def screening(self, way: Way, scored: Scored, as_of: datetime, source: FhirEndpoint) -> Screening:
         """Returns what the RiskAssessment of a score is made with."""
         return Screening(
-            source_url=source.base_url,
+            source_url=scored.source_url,
             condition=way.condition,
             model_version=scored.model_version,
             software_version=__version__,
