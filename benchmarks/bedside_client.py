@@ -13,7 +13,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -108,17 +107,25 @@ async def _at_rate(sender: Sender, requests: Iterator[bytes], rate: float) -> No
 
 
 def _requests(job: Job) -> Iterator[bytes]:
-    signer = Signer.of_file(Path(job.key), "https://ehr.example.org") if job.key else None
-    signed = [signer.header(job.audience)["Authorization"] for _ in range(job.number)] if signer else None
-    for number, body in enumerate(islice(calls_in(Path(job.calls)), job.number)):
-        lines = [
-            f"POST {job.path} HTTP/1.1",
-            "Host: 127.0.0.1",
-            "Content-Type: application/json",
-            f"Content-Length: {len(body)}",
-            *([f"Authorization: {signed[number]}"] if signed else []),
-        ]
-        yield "\r\n".join([*lines, "", ""]).encode() + body
+    """Returns the requests; their tokens are signed before this returns, their bodies made as they are asked for."""
+    headers = _signed(job) if job.key else [{}] * job.number
+    return (_request(job, header, body) for header, body in zip(headers, calls_in(Path(job.calls)), strict=False))
+
+
+def _signed(job: Job) -> list[dict[str, str]]:
+    signer = Signer.of_file(Path(job.key), "https://ehr.example.org")
+    return [signer.header(job.audience) for _ in range(job.number)]
+
+
+def _request(job: Job, header: dict[str, str], body: bytes) -> bytes:
+    lines = [
+        f"POST {job.path} HTTP/1.1",
+        "Host: 127.0.0.1",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+        *(f"{name}: {value}" for name, value in header.items()),
+    ]
+    return "\r\n".join([*lines, "", ""]).encode() + body
 
 
 def _outcome(answer: bytes) -> str:
