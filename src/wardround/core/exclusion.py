@@ -5,13 +5,15 @@ Works on columns, so that a hospital's stays and the one at the bedside are judg
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 import numpy as np
-import pandas as pd
 
 from wardround.core.microseconds import PER_HOUR, UNKNOWN, micros, micros_in
 from wardround.spec.conditions import Condition
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TOOK_PLACE: Final = ("arrived", "triaged", "in-progress", "onleave", "finished", "unknown")
 _MONTHS: Final = 12
@@ -66,7 +68,7 @@ class Decisive(NamedTuple):
     succeeded_by: Sequence[str]
 
     @classmethod
-    def of_frame(cls, stays: pd.DataFrame) -> Self:
+    def of_frame(cls, stays: "pd.DataFrame") -> Self:
         """Returns the columns of a frame with FOUND_STAY_COLUMNS."""
         columns: dict[str, Any] = {
             name: micros_in(stays[name]) if name in _TIMES else stays[name].tolist() for name in cls._fields
