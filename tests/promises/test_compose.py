@@ -17,12 +17,15 @@ from wardround.cli.stream import command as stream
 from wardround.demo.hospital.places import INPATIENT, PEOPLE, PEOPLE_AUTHORITY, VISITS, VISITS_AUTHORITY, WATCHED
 from wardround.settings import PROJECT, settings_from
 from wardround.spec.loading import load_issuers, load_stream
+from wardround.stream.stages import PROCESSES
 from wardround.workflows.servers import server_at
 
 COMPOSE = (PROJECT / "docker-compose.yaml").read_text()
 SERVICES = yaml.safe_load(COMPOSE)["services"]
 AIRFLOW = ["apiserver", "scheduler", "dag-processor", "worker", "triggerer", "init"]
-STREAM = {"listen": "128m", "flag": "128m", "query": "256m", "predict": "256m", "notify": "128m", "watch": "128m"}
+STREAM = dict.fromkeys(("listen", "flag", "notify", "resolve", "watch"), "128m") | dict.fromkeys(
+    ("query", "predict"), "256m"
+)
 ONCE = {"airflow-init", "ward"}
 
 
@@ -145,6 +148,10 @@ def test_each_stage_of_the_stream_has_one_core_and_its_limit_of_memory_and_time_
     assert set(given) <= known
     assert service["healthcheck"]["test"][-1] == f"http://localhost:{given['--port']}/ready"
     assert int(service["stop_grace_period"].removesuffix("s")) > 10
+
+
+def test_each_process_of_the_stream_has_a_service():
+    assert set(STREAM) == set(PROCESSES)
 
 
 def test_the_streams_services_take_in_what_the_simulated_hospital_sends():
