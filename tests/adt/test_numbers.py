@@ -3,10 +3,10 @@
 import pytest
 from tests.adt.ward import FEED, PATIENTS, VISITS, adt, patient, visit
 
-from wardround.adt.feed import Authority
 from wardround.adt.numbers import groups, patient_of, renamed_in, visit_of
 from wardround.core.identifier import Identifier
 from wardround.hl7.reader import read
+from wardround.spec.stream import Authority
 
 OID = "1.2.3"
 
@@ -49,12 +49,12 @@ def test_a_patients_number_is_chosen_by_its_authority(pid_3: str, expected) -> N
     ],
 )
 def test_a_universal_id_decides_where_both_sides_have_one(text: str, is_ours: bool) -> None:
-    feed = FEED.__class__(**vars(FEED) | {"visits": Authority(VISITS, "VISITS", OID)})
+    feed = FEED.__class__(**vars(FEED) | {"visits": Authority(system=VISITS, namespace="VISITS", universal_id=OID)})
     assert visit_of(group(pv1={19: text}), feed) == (visit("V1") if is_ours else None)
 
 
 def test_a_bare_number_counts_only_where_the_settings_say_so() -> None:
-    bare = FEED.__class__(**vars(FEED) | {"visits": Authority(VISITS, "VISITS", issues_bare=True)})
+    bare = FEED.__class__(**vars(FEED) | {"visits": Authority(system=VISITS, namespace="VISITS", issues_bare=True)})
     assert visit_of(group(pv1={19: "V1"}), FEED) is None
     assert visit_of(group(pv1={19: "V1"}), bare) == visit("V1")
     assert visit_of(group(pv1={19: "V1^^^ELSEWHERE"}), bare) is None

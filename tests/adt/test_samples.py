@@ -8,19 +8,20 @@ from tests.adt import feeds
 from tests.adt.samples import OTHERWISE, SAMPLES, Identity, Lies, Sample
 
 from wardround.adt.admissions import Watch
-from wardround.adt.feed import Authority, Feed
+from wardround.adt.feed import Feed
 from wardround.adt.known import Known
 from wardround.adt.numbers import groups, patient_of, visit_of
 from wardround.adt.transitions import changes
 from wardround.hl7.reader import read
 from wardround.spec.branches import Branch
+from wardround.spec.stream import Authority
 
 WATCHES = {"sepsis/every": Watch(Branch(id="every"), timedelta(hours=12))}
 
 
 def feed_of(written: feeds.Feed) -> Feed:
     issuers = (*written.patients, written.visits)
-    *patients, visits = (Authority(one.system, one.namespace, one.oid) for one in issuers)
+    *patients, visits = (Authority(system=one.system, namespace=one.namespace, universal_id=one.oid) for one in issuers)
     fields = ("PID-18",) if written.by_account else ("PV1-19", "PV1-50")
     zone = ZoneInfo("Europe/London")
     return Feed("samples", zone, tuple(patients), visits, fields, written.watched, written.classes)

@@ -5,20 +5,21 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from wardround.adt.admissions import Watch
-from wardround.adt.feed import Authority, Feed
+from wardround.adt.feed import Feed
 from wardround.adt.known import Kind, Known
 from wardround.adt.transitions import Change, changes
 from wardround.core.identifier import Identifier
 from wardround.hl7.reader import read
 from wardround.spec.branches import Branch
+from wardround.spec.stream import Authority
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 PATIENTS, VISITS = "urn:example:patients", "urn:example:visits"
 FEED = Feed(
     "main",
     ZoneInfo("Europe/Berlin"),
-    (Authority(PATIENTS, "HOSP"), Authority("urn:example:other", "OTHER")),
-    Authority(VISITS, "VISITS"),
+    (Authority(system=PATIENTS, namespace="HOSP"), Authority(system="urn:example:other", namespace="OTHER")),
+    Authority(system=VISITS, namespace="VISITS"),
     watched=("MICU", "SICU"),
     classes=("I",),
 )

@@ -14,7 +14,7 @@ from wardround.adapters.queue.message import Done, Message, Put
 from wardround.adapters.queue.queue import Queue
 from wardround.adt.census import census
 from wardround.spec.branches import Branch
-from wardround.spec.stream import Authority, StreamSource
+from wardround.spec.stream import StreamSource
 from wardround.stream.branches import Way
 from wardround.stream.flag import Flag
 from wardround.stream.metrics import Metrics
@@ -32,8 +32,8 @@ def source(**changed) -> StreamSource:
     given = {
         "fhir": "http://127.0.0.1:9/fhir",
         "time_zone": "Europe/Berlin",
-        "patients": [Authority(system=one.system, namespace=one.namespace) for one in FEED.patients],
-        "visits": Authority(system=FEED.visits.system, namespace=FEED.visits.namespace),
+        "patients": FEED.patients,
+        "visits": FEED.visits,
         "units": FEED.watched,
         "classes": FEED.classes,
     }

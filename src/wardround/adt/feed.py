@@ -4,37 +4,12 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Final, Literal
 
-from wardround.spec.stream import StreamSource
+from wardround.spec.stream import Authority, StreamSource
 
 VisitField = Literal["PV1-19", "PV1-50", "PID-18"]
 
 PRIOR: Final[dict[VisitField, int]] = {"PV1-19": 5, "PV1-50": 6, "PID-18": 3}
 """The field of MRG that names the earlier number of each: MRG-5, MRG-6, MRG-3."""
-
-
-@dataclass(frozen=True)
-class Authority:
-    """Who issues numbers, as messages name it in CX.4, and the system that the numbers have elsewhere.
-
-    Attributes:
-        system: of the identifiers, as the FHIR server knows them.
-        namespace: CX.4.1; "" if only the universal id counts.
-        universal_id: CX.4.2; "" if it is not known. Where both sides have one it decides, because namespaces are local.
-        issues_bare: whether a number without any authority is taken as this one's.
-    """
-
-    system: str
-    namespace: str = ""
-    universal_id: str = ""
-    issues_bare: bool = False
-
-    def issued(self, namespace: str, universal_id: str) -> bool:
-        """Returns whether a number of this namespace and universal id is this authority's."""
-        if not namespace and not universal_id:
-            return self.issues_bare
-        if self.universal_id and universal_id:
-            return self.universal_id == universal_id
-        return bool(self.namespace) and self.namespace == namespace
 
 
 @dataclass(frozen=True)
@@ -64,15 +39,11 @@ class Feed:
 
 def feed_of(name: str, source: StreamSource) -> Feed:
     """Returns what decides what the messages of a source mean."""
-    *patients, visits = (
-        Authority(one.system, one.namespace, one.universal_id, one.issues_bare)
-        for one in (*source.patients, source.visits)
-    )
     return Feed(
         name,
         source.zone,
-        tuple(patients),
-        visits,
+        source.patients,
+        source.visits,
         source.visit_fields,
         source.units,
         source.classes,

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from wardround.adt.feed import PRIOR, Authority, Feed, VisitField
+from wardround.adt.feed import PRIOR, Feed, VisitField
 from wardround.core.identifier import Identifier
 from wardround.hl7.reader import NULL, Hl7Message, Repetition, Segment
+from wardround.spec.stream import Authority
 
 _RECORD_NUMBER: Final = "MR"  # HL7 table 0203
 

@@ -90,6 +90,14 @@ class Authority(SpecModel):
         default=False, description="A number for which a message names no authority at all is taken as its number."
     )
 
+    def issued(self, namespace: str, universal_id: str) -> bool:
+        """Returns whether a number that a message gives with these (CX.4.1, CX.4.2) is this authority's."""
+        if not namespace and not universal_id:
+            return self.issues_bare
+        if self.universal_id and universal_id:
+            return self.universal_id == universal_id
+        return bool(self.namespace) and self.namespace == namespace
+
     @model_validator(mode="after")
     def _can_be_recognised(self) -> Self:
         if not (self.namespace or self.universal_id or self.issues_bare):
