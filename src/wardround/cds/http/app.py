@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +23,7 @@ from wardround.adapters.prometheus import CONTENT_TYPE
 from wardround.cds.discovery import Service
 from wardround.cds.exchange import Answer, Call, Result
 from wardround.cds.exchange import Request as Asking
+from wardround.cds.http.answered import LATER, Accounted, Waiting, answer_to, broken
 from wardround.cds.http.audit import Asked, Audit
 from wardround.cds.http.body import body_of
 from wardround.cds.http.metrics import Metrics
@@ -40,7 +40,6 @@ _THREADS: Final = 8
 """Calls at once: those that wait for a FHIR server must not keep the others waiting. The door scores one at a time."""
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _AGAIN: Final = {"Retry-After": "1"}
-_LATER: Final = {"Retry-After": "30"}
 
 T = TypeVar("T")
 
@@ -91,6 +90,7 @@ class _Serving:
 
     def __init__(self, means: Means) -> None:
         self._means = means
+        self._accounted = Accounted(means.answer, means.audit, means.metrics, means.record)
         self._threads = ThreadPoolExecutor(_THREADS, "cds")
         self._recording = ThreadPoolExecutor(1, "cds-audit")
         self._document = openapi(means.services)
@@ -136,20 +136,15 @@ class _Serving:
 
     async def _served(self, request: Request, kind: str) -> Response:
         """Answers a request of the door, counts it and records it."""
-        began, arrived = time.perf_counter(), datetime.now(UTC)
-        asked = Asked(arrived, kind, "", 0)
+        began, asked = time.perf_counter(), Asked(datetime.now(UTC), kind, "", 0)
         try:
             answer, asked = await self._in_turn(self._answered(request, asked))
         except Problem as problem:
-            answer = problem.answer()
+            answer, asked = await self._recorded(problem.answer(), asked)
         self._say_fault(kind, answer)
         if answer.heard is not None:
             self._means.metrics.heard(answer.heard)
-        asked = replace(asked, status=answer.status, call=answer.call)
-        await self._record(asked)
         self._count(asked, time.perf_counter() - began)
-        if answer.result is not None and self._means.record is not None:
-            await self._aside(self._means.record, answer.result)
         return _response(answer)
 
     def _say_fault(self, kind: str, answer: Answer) -> None:
@@ -164,38 +159,41 @@ class _Serving:
             self._keeping.ended()
 
     async def _answered(self, request: Request, asked: Asked) -> tuple[Answer, Asked]:
-        """Returns the answer, and the request as far as it came."""
-        given_up = threading.Event()
-        call: Call | None = None
+        """Returns the answer, and the record of it, which is written."""
         try:
             asked = replace(asked, issuer=await self._issuer(request, asked.at))
             body = await body_of(request) if request.method == "POST" else b""
-            method = "POST" if request.method == "POST" else "GET"  # HEAD gets the headers of a GET
-            asking = Asking(method, request.scope["path"], asked.at, body, asked.issuer, given_up.is_set)
-            call = self._given_up(request, asked)
-            async with _noticing(request, given_up):
-                answer = await self._in_time(self._means.answer, asking)
-            # What nobody waits for any more is nobody's answer, so it does not belong into the record.
-            return replace(answer, result=None) if given_up.is_set() else answer, asked
+            return await self._of_door(request, body, asked)
         except Refused as refused:
             headers = {"WWW-Authenticate": "Bearer"} if refused.status == 401 else {}
-            headers = _LATER if refused.status == 503 else headers
-            return Problem(refused.status, refused.said, headers).answer(), replace(asked, refused=refused.reason)
-        except Problem as problem:
-            return problem.answer(), asked
+            headers = LATER if refused.status == 503 else headers
+            answer = Problem(refused.status, refused.said, headers).answer()
+            asked = replace(asked, refused=refused.reason)
         except TimeoutError:
-            given_up.set()
-            _LOG.error("%s: no answer within %.0f s", asked.kind, ANSWER_SECONDS)
-            return Problem(503, f"no answer within {ANSWER_SECONDS:.0f} s; try again", _AGAIN).answer(call), asked
+            answer = _too_late(asked)
+        except Exception as error:  # noqa: BLE001 - a request must be answered, whatever it is
+            answer = answer_to(error, asked.kind)
+        return await self._recorded(answer, asked)
+
+    async def _of_door(self, request: Request, body: bytes, asked: Asked) -> tuple[Answer, Asked]:
+        """Returns the door's answer and the record of it, which is written; or, if it takes too long, our own."""
+        waiting = Waiting()
+        method = "POST" if request.method == "POST" else "GET"  # HEAD gets the headers of a GET
+        asking = Asking(method, request.scope["path"], asked.at, body, asked.issuer, waiting.is_over)
+        answering = self._in_thread(self._accounted.answered, asking, asked, waiting)
+        try:
+            async with _noticing(request, waiting):
+                await asyncio.wait([answering], timeout=ANSWER_SECONDS)
         except asyncio.CancelledError:  # the worker stops
-            given_up.set()
+            waiting.end()
+            waiting.give()
+            answering.cancel()
             raise
-        except WardroundError as error:
-            _LOG.error("%s: %s", asked.kind, error)
-            return Problem(503, "something that the answer needs cannot be used; see the log", _LATER).answer(), asked
-        except Exception as error:  # noqa: BLE001 - its message may quote a patient; a request must be answered
-            _LOG.error("%s: %s", asked.kind, named(error))
-            return _broken(), asked
+        if answering.done() or not waiting.give():
+            return await answering
+        waiting.end()
+        answering.cancel()
+        return await self._recorded(_too_late(asked, self._given_up(request, asked)), asked)
 
     async def _issuer(self, request: Request, arrived: datetime) -> str:
         """Returns the issuer of a verified token; empty if none is required. Raises Refused, or Problem."""
@@ -207,7 +205,7 @@ class _Serving:
             issuer = await self._in_time(verifier.verify, *asked)
         except (DatabaseError, StorageError) as error:
             self._used_tokens.goes_on(str(error))
-            raise Problem(503, "used tokens cannot be looked up; see the log", _LATER) from None
+            raise Problem(503, "used tokens cannot be looked up; see the log", LATER) from None
         self._used_tokens.ended()
         return issuer
 
@@ -226,12 +224,11 @@ class _Serving:
             outcome="given_up",
         )
 
-    async def _record(self, asked: Asked) -> None:
-        """Writes the audit record. A score is not held back for one that cannot be written, but it is counted."""
-        try:
-            await self._aside(self._means.audit.record, asked)
-        except StorageError:  # which the audit logs
-            self._means.metrics.audit_failure()
+    async def _recorded(self, answer: Answer, asked: Asked) -> tuple[Answer, Asked]:
+        """Records an answer that no thread of the door has given, in a thread that none of those can keep busy."""
+        asked = replace(asked, status=answer.status, call=answer.call)
+        await asyncio.get_running_loop().run_in_executor(self._recording, self._accounted.keep, asked)
+        return answer, asked
 
     def _count(self, asked: Asked, seconds: float) -> None:
         metrics = self._means.metrics
@@ -259,22 +256,18 @@ class _Serving:
         """Does it in a thread. Raises TimeoutError if that takes too long; the thread goes on."""
         return await asyncio.wait_for(self._in_thread(function, *arguments), ANSWER_SECONDS)
 
-    async def _aside(self, function: Callable[..., T], *arguments: object) -> T:
-        """Does it in the one thread that keeps what answers leave behind."""
-        return await asyncio.get_running_loop().run_in_executor(self._recording, function, *arguments)
-
-    async def _in_thread(self, function: Callable[..., T], *arguments: object) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+    def _in_thread(self, function: Callable[..., T], *arguments: object) -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
 
 
 @asynccontextmanager
-async def _noticing(request: Request, given_up: threading.Event) -> AsyncIterator[None]:
-    """Sets `given_up` if the client hangs up while the block runs, as EHRs do that do not wait for long."""
+async def _noticing(request: Request, waiting: Waiting) -> AsyncIterator[None]:
+    """Notices if the client hangs up while the block runs, as EHRs do that do not wait for long."""
 
     async def notice() -> None:
         while (await request.receive())["type"] != "http.disconnect":
             pass
-        given_up.set()
+        waiting.end()
 
     noticing = asyncio.create_task(notice())
     try:
@@ -307,7 +300,7 @@ class _Contained:
             started = started or message["type"] == "http.response.start"
             await send(message)
 
-        answer = _broken()
+        answer = broken()
         try:
             await self._app(scope, receive, noted)
             return
@@ -339,14 +332,15 @@ async def _refused(_request: Request, problem: Exception) -> Response:
 
 
 async def _failed(_request: Request, _error: Exception) -> Response:
-    return _response(_broken())
+    return _response(broken())
 
 
 _HANDLERS: Final = {404: _nowhere, 405: _wrong_method, Problem: _refused, Exception: _failed}
 
 
-def _broken() -> Answer:
-    return Problem(500, "the service failed; its log has the reason").answer()
+def _too_late(asked: Asked, call: Call | None = None) -> Answer:
+    _LOG.error("%s: no answer within %.0f s", asked.kind, ANSWER_SECONDS)
+    return Problem(503, f"no answer within {ANSWER_SECONDS:.0f} s; try again", _AGAIN).answer(call)
 
 
 def _response(answer: Answer) -> Response:
