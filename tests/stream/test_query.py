@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+import yaml
 from tests.fixtures.icu import AS_OF
 from tests.stream.flagging import PSEUDONYMS
 from tests.stream.hospital import MRN, VISIT, Hospital
@@ -14,9 +15,11 @@ from wardround.core.identifier import Identifier
 from wardround.demo.fhir_server.faults import Fault, FaultPlan
 from wardround.demo.fhir_server.running import RunningServer
 from wardround.fhir.endpoint import FhirEndpoint
+from wardround.spec.loading import load_conditions
 from wardround.spec.servers import GENERIC
 from wardround.stream import query
 from wardround.stream.bodies import Number, stay_in
+from wardround.stream.branches import ways_of
 from wardround.stream.each import DELAYS
 from wardround.stream.metrics import Metrics
 from wardround.stream.query import WAITS, Query
@@ -305,6 +308,41 @@ def test_a_server_that_is_down_does_not_stop_the_patients_of_another(hospital: H
 
     assert hospital.run(stage) == [("done", ""), ("later", "http://127.0.0.1:9/fhir: FhirUnreachable")]
     assert hospital.run(stage, after=timedelta(seconds=14)) == []
+
+
+@pytest.mark.parametrize("refused", [False, True], ids=["no such Location", "404 for one"])
+def test_a_location_that_cannot_be_used_holds_back_its_condition_alone_and_says_what_to_do(
+    hospital_with: Callable[..., Hospital], server: RunningServer, refused: bool
+) -> None:
+    cohort = {"min_age": 18, "look_back": "24h"}
+    hospital = hospital_with(cohort={**cohort, "encounters": {"classes": ["ACUTE"], "locations": ["ICU 7"]}})
+    conditions = hospital.settings.schemas / "conditions"
+    said = {**yaml.safe_load((conditions / "sepsis.yaml").read_text()), "id": "other", "cohort": cohort}
+    (conditions / "other.yaml").write_text(yaml.safe_dump(said, sort_keys=False))
+    hospital.ways = ways_of(load_conditions(hospital.settings.schemas))
+    hospital.ward.stay("a")
+    hospital.upload()
+    hospital.admit("a")
+    hospital.admit("a", branch="other/now")
+    if refused:
+        server.misbehave(FaultPlan(faults=(Fault(kind="status", status=404, path="Location"),)))
+    try:
+        (held, other) = hospital.run(hospital.query)
+    finally:
+        server.misbehave(FaultPlan())
+
+    assert other == ("done", "")
+    assert held[0] == "later"
+    assert held[1].startswith("the Locations of sepsis cannot be used, so that its admissions from main wait: ")
+    assert ("answered 404" if refused else "no Location 'ICU 7'") in held[1]
+    assert "cohort.encounters.locations" in held[1]
+
+    hospital.ward.resources.append({"resourceType": "Location", "id": "icu-7", "name": "ICU 7"})
+    hospital.upload()
+    (taken,) = hospital.queue.take("query", 1, MINUTE, AS_OF + MINUTE)
+    assert taken.attempts == 1
+    hospital.queue.put_back([taken], AS_OF + MINUTE)
+    assert hospital.run(hospital.query, after=MINUTE) == [("done", "")]
 
 
 def test_one_patients_data_that_cannot_be_used_hold_up_no_other(hospital: Hospital) -> None:

@@ -48,7 +48,7 @@ def seen(waiting: Waiting = Waiting(), hour: Worked = Worked(), paused: tuple[Pa
         (seen(Waiting(due=6)), "waiting:flag"),
         (seen(Waiting(1, 0, NOW - minutes(10))), None),
         (seen(Waiting(1, 0, NOW - minutes(10.1))), "oldest:flag"),
-        (seen(stuck={"query": 1}), "stuck:query"),
+        (seen(stuck={"query": {"": 1}}), "stuck:query"),
         (seen(heard={"main": NOW - timedelta(hours=6)}), None),
         (seen(heard={"main": NOW - timedelta(hours=6, seconds=1)}), "silent:main"),
         (seen(heard={"main": NOW - timedelta(days=1)}, paused=(Pause("source", "main", NOW, "", ""),)), None),
@@ -67,8 +67,20 @@ def test_a_message_that_was_tried_and_waits_is_stuck_and_one_that_is_planned_is_
     first, second = queue.take("flag", 2, timedelta(seconds=10), NOW)
     queue.finish([Done(first, LATER, due=NOW + minutes(5)), Done(second, "done")], NOW)
 
-    assert stuck(queue, NOW + minutes(1)) == {"flag": 1}
+    assert stuck(queue, NOW + minutes(1)) == {"flag": {"": 1}}
     assert stuck(queue, NOW) == {}
+
+
+def test_an_alarm_of_what_is_stuck_names_the_most_frequent_reasons():
+    reasons = {"no Location 'ICU 7'": 3, "patient_not_there": 4, "FhirError in search, line 1": 1, "": 1, "no model": 2}
+
+    assert alarms_of(seen(stuck={"query": reasons}), LIMITS)["stuck:query"] == (
+        "11 messages of query were tried and are not finished: patient_not_there (4); no Location 'ICU 7' (3);"
+        " no model (2); and others"
+    )
+    assert alarms_of(seen(stuck={"query": {"": 2}}), LIMITS)["stuck:query"] == (
+        "2 messages of query were tried and are not finished"
+    )
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from wardround.spec.alarms import Alarms
 from wardround.stream.status import FAILURES, Status
 
 _ENOUGH = 20  # messages in an hour, of which a share is said
+_MOST_REASONS = 3
 
 
 @dataclass(frozen=True)
@@ -16,14 +17,14 @@ class Seen:
 
     Attributes:
         status: the queues.
-        stuck: by stage, the messages that were tried and are open for too long.
+        stuck: by stage and reason, the messages that were tried and are open for too long.
         heard: by source with a port, when its last message was received; for one that never sent, since when it is
             watched.
         free: megabytes that are free on the disk of the database; None if it is a server's.
     """
 
     status: Status
-    stuck: Mapping[str, int]
+    stuck: Mapping[str, Mapping[str, int]]
     heard: Mapping[str, datetime]
     free: int | None
 
@@ -43,14 +44,22 @@ def _of_stages(seen: Seen, limits: Alarms) -> dict[str, str]:
         if oldest is not None and seen.status.at - oldest > limits.oldest:
             minutes = (seen.status.at - oldest).total_seconds() / 60
             raised[f"oldest:{stage}"] = f"a message has waited before {stage} for {minutes:,.0f} minutes"
-        if stuck := seen.stuck.get(stage, 0):
-            raised[f"stuck:{stage}"] = f"{stuck:,} messages of {stage} were tried and are not finished"
+        if stuck := seen.stuck.get(stage):
+            count = sum(stuck.values())
+            raised[f"stuck:{stage}"] = f"{count:,} messages of {stage} were tried and are not finished{_why(stuck)}"
         if one.hour.taken >= _ENOUGH and one.hour.fails_too_often(stage):
             share = f"{one.hour.failed / one.hour.taken:.0%}, expected {FAILURES[stage]:.0%} at most"
             raised[f"failures:{stage}"] = (
                 f"of the last hour's messages of {stage}, {one.hour.failed:,} failed ({share})"
             )
     return raised
+
+
+def _why(reasons: Mapping[str, int]) -> str:
+    """Returns the most frequent reasons; they name rules and settings."""
+    known = sorted(((-count, reason) for reason, count in reasons.items() if reason))
+    said = [f"{reason} ({-count:,})" for count, reason in known[:_MOST_REASONS]]
+    return ": " + "; ".join([*said, *(["and others"] if len(known) > _MOST_REASONS else [])]) if said else ""
 
 
 def _of_sources(seen: Seen, limits: Alarms) -> dict[str, str]:

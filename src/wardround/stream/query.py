@@ -27,7 +27,7 @@ from wardround.stream.bodies import Admission, StayRead, admission_in, packed
 from wardround.stream.branches import Way, ways_of
 from wardround.stream.each import DELAYS, each_said
 from wardround.stream.reading import DISCHARGED, NOT_YET_ADMITTED, Places, Read, Wanted, places_of, read_stays
-from wardround.stream.servers import Servers, each_alone, stopped
+from wardround.stream.servers import Servers, each_alone, require_server
 from wardround.stream.stage import StageStopped
 from wardround.stream.stored_readings import as_parquet
 from wardround.stream.visit_keys import NumbersNow
@@ -40,6 +40,7 @@ TOO_LARGE: Final = "the readings take more than 1 MiB"
 # Two hours in all.
 WAITS: Final = tuple(timedelta(seconds=seconds) for seconds in (10, 30, 60, 300, 900, 900, 1500, 1750, 1750))
 """How long until a visit that is not known yet is asked for again, time after time; then it is `unlinked`."""
+_SETTING_AGAIN: Final = timedelta(seconds=30)
 _FOR_GOOD: Final = ("under_age", DECEASED)
 
 _Found = Read | NoStay | NotYet | Ambiguous
@@ -88,7 +89,10 @@ class Query:
     ) -> dict[int, Done | Exception]:
         try:
             with self._servers.client(source) as client:
-                places = self._places(client, condition)
+                places = _places(client, condition, source)
+                if isinstance(places, str):
+                    due = now + _SETTING_AGAIN
+                    return {one.seq: Done(one, LATER, places, due=due, counts=False) for one in messages}
                 found = each_alone(client, messages, lambda some: self._found(client, source, condition, places, some))
         except StageStopped as why:
             return {one.seq: self._servers.later(one, why, now) for one in messages}
@@ -96,13 +100,6 @@ class Query:
             one.seq: what if isinstance(what, Exception) else self._done(one, *what, now)
             for one, what in zip(messages, found, strict=True)
         }
-
-    @staticmethod
-    def _places(client: FhirClient, condition: Condition) -> Places:
-        try:
-            return places_of(client, condition)
-        except FhirError as error:  # no patient's data is at fault
-            raise stopped(client.source, error) from None
 
     def _found(
         self, client: FhirClient, source: str, condition: Condition, places: Places, messages: Sequence[Message]
@@ -151,6 +148,22 @@ class Query:
         as_of = as_of_of(message, way)
         put = message.followed_by("predict", message.key, body, name_of(message, as_of), due=now, as_of=as_of)
         return Done(message, DONE, outputs=(put,))
+
+
+def _places(client: FhirClient, condition: Condition, source: str) -> Places | str:
+    """Returns the places, or why this condition's cannot be used, while the server as a whole can.
+
+    Raises StageStopped if that is down.
+    """
+    try:
+        return places_of(client, condition)
+    except FhirError as error:  # it says nothing of a patient: none was asked for
+        require_server(client, error)
+        return (
+            f"the Locations of {condition.id} cannot be used, so that its admissions from {source} wait: {error}"
+            " (cohort.encounters.locations of the condition, or else icu_locations of the server; then start the stage"
+            " again)"
+        )
 
 
 def _announced(admission: Admission) -> Announced:

@@ -104,14 +104,14 @@ def each_alone(
         raise
     except Exception as error:  # noqa: BLE001 - whatever one patient's data may break, the others go on
         if isinstance(error, FhirError):
-            _require_server(client, error)
+            require_server(client, error)
         if len(items) == 1:
             return [error]
     middle = len(items) // 2
     return [*each_alone(client, items[:middle], work), *each_alone(client, items[middle:], work)]
 
 
-def _require_server(client: FhirClient, error: FhirError) -> None:
+def require_server(client: FhirClient, error: FhirError) -> None:
     """Raises StageStopped if the server, or the one that takes its results, cannot even be asked for nobody."""
     try:
         list(client.search("Patient", {"_id": [_NOBODY]}))

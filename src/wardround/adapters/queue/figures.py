@@ -87,12 +87,18 @@ def ended(queue: Queue, stage: str, since: datetime, until: datetime) -> Iterato
             )
 
 
-def stuck(queue: Queue, before: datetime) -> dict[str, int]:
-    """Returns by stage how many messages are open that were received before a time, and have been tried.
+def stuck(queue: Queue, before: datetime) -> dict[str, dict[str, int]]:
+    """Returns how many messages are open that were received before a time, and have been tried, by stage and reason.
 
-    Raises StorageError or DatabaseError.
+    The reason is that of the last attempt; "" for none. Raises StorageError or DatabaseError.
     """
-    return _counted(queue, _MESSAGE.outcome.is_(None), _MESSAGE.began.is_not(None), _MESSAGE.received < before)
+    tried = (_MESSAGE.outcome.is_(None), _MESSAGE.began.is_not(None), _MESSAGE.received < before)
+    asked = select(_MESSAGE.stage, _MESSAGE.reason, func.count()).where(_MESSAGE.run == queue.run, *tried)
+    found: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    with queue.database.reading() as connection:
+        for stage, reason, count in connection.execute(asked.group_by(_MESSAGE.stage, _MESSAGE.reason)):
+            found[stage][reason] = count
+    return dict(found)
 
 
 def last_received(queue: Queue) -> dict[str, datetime]:
