@@ -1,5 +1,6 @@
 """Tests the processes of the stream: ready when they work, replaced when they die, stopped in time, and together."""
 
+import json
 import os
 import signal
 import socket
@@ -25,6 +26,7 @@ from wardround.stream.metrics import FINISHED, STAGE_SECONDS, Metrics
 from wardround.stream.page import Page, served
 from wardround.stream.processes import CannotStart, run_all
 from wardround.stream.stage_metrics import StageMetrics
+from wardround.stream.stages import PROCESSES
 
 FILE = """
 sources:
@@ -105,6 +107,22 @@ def test_all_processes_are_ready_together_replaced_when_they_die_and_stopped_tog
     rest = parent.communicate()
     assert parent.returncode == 0, rest
     assert children_of(parent.pid) == []
+
+
+@pytest.mark.parametrize(
+    "words", [("-v", "stream"), pytest.param(("stream", "-v"), marks=pytest.mark.long)], ids=["before", "after"]
+)
+def test_each_process_says_as_much_as_the_one_that_started_it(
+    environment: dict[str, str], words: tuple[str, ...]
+) -> None:
+    command = [sys.executable, "-P", "-m", "wardround", *words, "--port", "0", "--json", "--until-eof"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as parent:
+        assert parent.stdout is not None
+        assert set(json.loads(parent.stdout.readline())["pages"]) == set(PROCESSES) - {"resolve"}
+        _, said = parent.communicate()
+    assert parent.returncode == 0
+    assert "INFO stream: source main listens on 127.0.0.1:" in said
 
 
 def children_of(pid: int) -> list[int]:

@@ -73,11 +73,13 @@ class _LazyCommands(click.Group):
 
 
 def _with_verbose(command: click.Command) -> None:
-    """Adds the option -v to a command, or to each command of a group."""
+    """Adds the option -v to a command, and to each command of a group; to a group only if it does something itself."""
     if isinstance(command, click.Group):
         for inner in command.commands.values():
             _with_verbose(inner)
-    elif not any("--verbose" in option.opts for option in command.params):
+        if not command.invoke_without_command:
+            return
+    if not any("--verbose" in option.opts for option in command.params):
         command.params.append(verbose())
 
 

@@ -29,6 +29,13 @@ def verbose() -> click.Option:
     )
 
 
+def verbosity_now() -> list[str]:
+    """Returns the options with which another process of Wardround says as much as this one."""
+    level = logging.getLogger("wardround").getEffectiveLevel()
+    times = sum(level <= more for more in _LEVELS[1:])
+    return ["-" + times * "v"] if times else []
+
+
 class _ToStderr(logging.Handler):
     """Writes to the current sys.stderr, which progress bars replace while they are shown."""
 

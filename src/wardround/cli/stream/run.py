@@ -10,6 +10,7 @@ import click
 from wardround.adapters.sockets import LOOPBACK, end_with_stdin, listen, url_of
 from wardround.cli.process import give_back, tune_glibc
 from wardround.cli.results import say
+from wardround.cli.verbosity import verbosity_now
 from wardround.settings import settings_from
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def run_all_processes(host: str, port: int, until_eof: bool, as_json: bool) -> N
     needed = processes_of(load_stream(settings_from().stream))
     ports = {name: port + place if port else 0 for place, name in enumerate(PROCESSES) if name in needed}
     commands = {
-        name: ["stream", name, "--host", host, "--port", str(own), "--until-eof", "--json"]
+        name: [*verbosity_now(), "stream", name, "--host", host, "--port", str(own), "--until-eof", "--json"]
         for name, own in ports.items()
     }
 
