@@ -21,7 +21,8 @@ from wardround.settings import settings_from
 from wardround.spec.branches import Branch
 from wardround.spec.loading import load_condition
 from wardround.stream.bodies import Cancelled, admission_in, for_record
-from wardround.stream.flag import Flag, watches_of
+from wardround.stream.flag import watches_of
+from wardround.stream.visit_keys import require_same_key
 
 
 @pytest.fixture(scope="module")
@@ -241,10 +242,9 @@ def test_two_installations_hash_differently_and_another_ones_key_is_noticed(queu
     installation = settings_from({"WARDROUND_VAR": str(tmp_path)})
     flagging = Flagging(queue, ways(sepsis))
     flagging.take(adt("A01"))
-    Flag(queue, flagging.sources, flagging.ways, PSEUDONYMS).require_same_key(installation)
-    other = Flag(queue, flagging.sources, flagging.ways, Pseudonyms(b"another key"))
+    require_same_key(queue, flagging.sources, PSEUDONYMS, installation.var)
     with pytest.raises(SettingsError, match=r"pseudonyms.key"):
-        other.require_same_key(installation)
+        require_same_key(queue, flagging.sources, Pseudonyms(b"another key"), installation.var)
 
 
 def test_visits_that_are_long_over_can_be_forgotten_and_those_that_go_on_cannot(flagging: Flagging) -> None:

@@ -1,19 +1,25 @@
 """Tests, over real HTTP and a real database, how the stage `query` finds and reads the stays of admissions."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import yaml
 from tests.fixtures.icu import AS_OF
 from tests.stream.flagging import PSEUDONYMS
-from tests.stream.hospital import MRN, VISIT, Hospital
+from tests.stream.hospital import FEED, MRN, VISIT, Hospital
 
+from wardround.adapters.database.visits import keep
+from wardround.adapters.pseudonyms import Pseudonyms
 from wardround.adapters.queue.message import LATER, Done
 from wardround.adt.known import Kind
+from wardround.adt.visit import Location, Visit
 from wardround.core.identifier import Identifier
 from wardround.demo.fhir_server.faults import Fault, FaultPlan
 from wardround.demo.fhir_server.running import RunningServer
+from wardround.errors import SettingsError
 from wardround.fhir.endpoint import FhirEndpoint
 from wardround.spec.loading import load_conditions
 from wardround.spec.servers import GENERIC
@@ -28,7 +34,7 @@ from wardround.stream.servers import Servers
 from wardround.stream.stage import StageStopped
 from wardround.stream.stage_metrics import StageMetrics
 from wardround.stream.stored_readings import as_parquet, of_parquet
-from wardround.stream.visit_keys import NumbersNow, visit_in
+from wardround.stream.visit_keys import NumbersNow, keys_of, visit_in
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
@@ -295,6 +301,41 @@ def test_a_server_that_is_down_stops_the_stage_and_uses_up_no_attempt(
     hospital.queue.put_back(taken, AS_OF)
 
     assert hospital.run(hospital.query) == [("done", "")]
+
+
+def test_with_another_key_of_pseudonyms_the_stage_waits_instead_of_overlooking_merges(hospital: Hospital) -> None:
+    hospital.ward.stay("a")
+    hospital.upload()
+    hospital.admit("a", patients=(Number(MRN, "P-old"),))
+    hospital.merge(Kind.PATIENT, Identifier(MRN, "P-old"), Identifier(MRN, "P-a"))
+    there = Visit(Identifier(VISIT, "V-a"), Identifier(MRN, "P-old"), Location("MICU", ""), "I", True, AS_OF)
+    with hospital.queue.database.writing() as connection:
+        keep(connection, keys_of(hospital.queue.run, FEED, PSEUDONYMS), {there.number: there}, {}, AS_OF)
+    other = Query(hospital.servers, hospital.ways, NumbersNow(hospital.queue, Pseudonyms(b"another key")))
+
+    taken = hospital.queue.take("query", 9, HOUR, AS_OF)
+    with pytest.raises(StageStopped, match=r"pseudonyms\.key"):
+        list(other.handle(taken, AS_OF))
+    hospital.queue.put_back(taken, AS_OF)
+
+    assert hospital.run(hospital.query) == [("done", "")]
+
+
+def test_with_another_key_of_pseudonyms_it_does_not_even_start(hospital: Hospital, tmp_path: Path) -> None:
+    source = {"fhir": hospital.url, "time_zone": "UTC", "units": ["MICU"]}
+    source |= {"patients": [{"system": MRN, "namespace": "HOSP"}], "visits": {"system": VISIT, "namespace": "VISITS"}}
+    file = tmp_path / "stream.yaml"
+    file.write_text(yaml.safe_dump({"sources": {FEED: source}}))
+    settings = replace(hospital.settings, stream=file, var=tmp_path)
+    with query.opened(settings, hospital.queue):
+        pass
+    number = Identifier(VISIT, "V-a")
+    there = Visit(number, Identifier(MRN, "P-a"), Location("MICU", ""), "I", True, AS_OF)
+    with hospital.queue.database.writing() as connection:
+        keep(connection, keys_of(hospital.queue.run, FEED, PSEUDONYMS), {number: there}, {}, AS_OF)
+
+    with pytest.raises(SettingsError, match=r"pseudonyms\.key"), query.opened(settings, hospital.queue):
+        pass
 
 
 def test_a_server_that_is_down_does_not_stop_the_patients_of_another(hospital: Hospital) -> None:

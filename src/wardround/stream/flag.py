@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from wardround.adapters.database.visits import Keys, has_foreign_keys, keep, known_of
+from wardround.adapters.database.visits import Keys, keep, known_of
 from wardround.adapters.pseudonyms import Pseudonyms
 from wardround.adapters.queue.message import DEAD, Done, Message, Put
 from wardround.adapters.queue.queue import Queue
@@ -24,7 +24,6 @@ from wardround.adt.feed import feed_of
 from wardround.adt.known import Kind, Known, Name
 from wardround.adt.transitions import Change, changes, names_in
 from wardround.core.identifier import Identifier
-from wardround.errors import SettingsError
 from wardround.hl7.reader import Hl7Message, read
 from wardround.hl7.refused import Hl7Error
 from wardround.settings import Settings
@@ -34,7 +33,7 @@ from wardround.spec.stream import StreamSource
 from wardround.stream import bodies
 from wardround.stream.bodies import Cancelled, Number, packed
 from wardround.stream.branches import Way, ways_of
-from wardround.stream.visit_keys import keys_of, request_key
+from wardround.stream.visit_keys import keys_of, request_key, require_same_key
 
 _RETURNS = (Effect.CANCELS_TRANSFER, Effect.CANCELS_DISCHARGE)
 
@@ -43,9 +42,9 @@ _RETURNS = (Effect.CANCELS_TRANSFER, Effect.CANCELS_DISCHARGE)
 def opened(settings: Settings, queue: Queue) -> Iterator["Flag"]:
     """Gives the stage. Raises SpecError, StorageError, DatabaseError; SettingsError if the key of the hashes is new."""
     sources = load_stream(settings.stream).sources
-    flag = Flag(queue, sources, ways_of(load_conditions(settings.schemas)), Pseudonyms.in_folder(settings.var))
-    flag.require_same_key(settings)
-    yield flag
+    pseudonyms = Pseudonyms.in_folder(settings.var)
+    require_same_key(queue, sources, pseudonyms, settings.var)
+    yield Flag(queue, sources, ways_of(load_conditions(settings.schemas)), pseudonyms)
 
 
 def watches_of(ways: Mapping[str, Way]) -> dict[str, Watch]:
@@ -79,16 +78,6 @@ class Flag:
         self._ways = ways
         self._watches = watches_of(ways)
         self._pseudonyms = pseudonyms
-
-    def require_same_key(self, settings: Settings) -> None:
-        """Raises SettingsError if visits are kept under another key's hashes: none of them would be found."""
-        with self._queue.database.reading() as connection:
-            for source in self._sources:
-                if has_foreign_keys(connection, self._keys(source)):
-                    raise SettingsError(
-                        f"{settings.var}: its key of pseudonyms is not the one with which the stream's visits were"
-                        " stored, expected the same on every machine; restore cds/pseudonyms.key there from a backup"
-                    )
 
     def handle(self, taken: Sequence[Message], now: datetime) -> Iterator[Done]:
         """Yields what became of each message. Raises StorageError or DatabaseError."""

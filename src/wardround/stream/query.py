@@ -30,7 +30,7 @@ from wardround.stream.reading import DISCHARGED, NOT_YET_ADMITTED, Places, Read,
 from wardround.stream.servers import Servers, each_alone, require_server
 from wardround.stream.stage import StageStopped
 from wardround.stream.stored_readings import as_parquet
-from wardround.stream.visit_keys import NumbersNow
+from wardround.stream.visit_keys import NumbersNow, require_same_key
 
 UNLINKED: Final = "unlinked"
 EXCLUDED: Final = "excluded"
@@ -48,10 +48,11 @@ _Found = Read | NoStay | NotYet | Ambiguous
 
 @contextmanager
 def opened(settings: Settings, queue: Queue) -> Iterator["Query"]:
-    """Gives the stage. Raises SpecError, FhirError or StorageError."""
-    servers = Servers.of(load_stream(settings.stream), settings)
-    numbers = NumbersNow(queue, Pseudonyms.in_folder(settings.var))
-    yield Query(servers, ways_of(load_conditions(settings.schemas)), numbers)
+    """Gives the stage. Raises SpecError, FhirError, StorageError; SettingsError if the key of the hashes is new."""
+    stream, pseudonyms = load_stream(settings.stream), Pseudonyms.in_folder(settings.var)
+    require_same_key(queue, stream.sources, pseudonyms, settings.var)
+    servers = Servers.of(stream, settings)
+    yield Query(servers, ways_of(load_conditions(settings.schemas)), NumbersNow(queue, pseudonyms))
 
 
 class Query:
@@ -69,7 +70,7 @@ class Query:
         self._rules: dict[tuple[str, str], ReadingRule] = {}
 
     def handle(self, taken: Sequence[Message], now: datetime) -> Iterator[Done]:
-        """Yields what became of each admission. Raises StageStopped if the only server cannot be used."""
+        """Yields what became of each admission. Raises StageStopped if the only server, or the key, cannot be used."""
         found: dict[int, Done | Exception] = {}
         groups: defaultdict[tuple[str, str], list[Message]] = defaultdict(list)
         for message in taken:
@@ -87,6 +88,7 @@ class Query:
     def _group(
         self, source: str, condition: Condition, messages: Sequence[Message], now: datetime
     ) -> dict[int, Done | Exception]:
+        self._numbers.require_same_key(source)  # or merges would be overlooked
         try:
             with self._servers.client(source) as client:
                 places = _places(client, condition, source)

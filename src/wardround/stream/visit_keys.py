@@ -4,16 +4,19 @@ It sees numbers; it never logs.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import msgspec
 
-from wardround.adapters.database.visits import Keys, known_of
+from wardround.adapters.database.visits import Keys, has_foreign_keys, known_of
 from wardround.adapters.pseudonyms import Pseudonyms
 from wardround.adapters.queue.queue import Queue
 from wardround.adt.known import Kind, Known, Name
 from wardround.core.identifier import Identifier
+from wardround.errors import SettingsError
 from wardround.stream.bodies import Admission, Number
+from wardround.stream.stage import StageStopped
 
 
 def keys_of(run: str, source: str, pseudonyms: Pseudonyms) -> Keys:
@@ -23,6 +26,20 @@ def keys_of(run: str, source: str, pseudonyms: Pseudonyms) -> Keys:
         return pseudonyms.of(source, kind, json.dumps(identifier))
 
     return Keys(run, source, hashed)
+
+
+def require_same_key(queue: Queue, sources: Iterable[str], pseudonyms: Pseudonyms, var: Path) -> None:
+    """Raises SettingsError if visits are kept under another key's hashes: none of them would be found."""
+    if any(_is_other_key(queue, source, pseudonyms) for source in sources):
+        raise SettingsError(
+            f"{var}: its key of pseudonyms is not the one with which the stream's visits were stored, expected the same"
+            " on every machine; restore cds/pseudonyms.key there from a backup"
+        )
+
+
+def _is_other_key(queue: Queue, source: str, pseudonyms: Pseudonyms) -> bool:
+    with queue.database.reading() as connection:
+        return has_foreign_keys(connection, keys_of(queue.run, source, pseudonyms))
 
 
 def request_key(visit: str, branch: str) -> str:
@@ -49,6 +66,17 @@ class NumbersNow:
     def __init__(self, queue: Queue, pseudonyms: Pseudonyms) -> None:
         self._queue = queue
         self._pseudonyms = pseudonyms
+        self._with_same_key: set[str] = set()
+
+    def require_same_key(self, source: str) -> None:
+        """Raises StageStopped if the visits of a source are kept under another key's hashes.
+
+        When the process began, there may have been none yet. Raises StorageError or DatabaseError.
+        """
+        if source not in self._with_same_key:
+            if _is_other_key(self._queue, source, self._pseudonyms):
+                raise StageStopped("cds/pseudonyms.key is not the one with which the stream's visits were stored")
+            self._with_same_key.add(source)
 
     def of(self, source: str, admissions: Sequence[Admission]) -> list[Admission]:
         """Returns the same with the numbers of now. Raises StorageError or DatabaseError."""
