@@ -48,6 +48,8 @@ def command(as_json: bool) -> None:
             dags = screening_dags(row.condition, row.sources)
             places = ", ".join(f"{source} by {dag_id}" for source, dag_id in dags.items())
             click.echo(f"{row.condition} is screened at {row.schedule} ({row.time_zone}): {places}")
+            for warning in row.warnings:
+                click.echo(f"warning: {warning}")
     problems = [row.remedy for row in rows if row.state == "refused"] + [row.doubts for row in rows if row.doubts]
     if problems:
         raise ModelError(problems[0])

@@ -10,6 +10,7 @@ from wardround.spec.base import SpecModel
 from wardround.spec.conditions import Condition
 from wardround.spec.digest import spec_digest
 from wardround.spec.loading import load_conditions, load_server_profiles, load_stream, load_variables, require_channels
+from wardround.workflows.branch_times import uncovered_times
 
 State = Literal["ready", "no model", "refused", "suspended"]
 
@@ -28,6 +29,7 @@ class ConditionCheck(SpecModel):
     model: str | None
     state: State
     remedy: str = ""
+    warnings: tuple[str, ...] = ()  # what works, and is hardly what was meant
     doubts: str | None = None  # why its record of decisions cannot be trusted, and where it is
 
 
@@ -91,6 +93,7 @@ def _conditions(settings: Settings) -> list[ConditionCheck]:
                 model=live,
                 state=state,
                 remedy=remedy,
+                warnings=uncovered_times(condition, store, live),
                 doubts=store.doubts(condition.id),
             )
         )
