@@ -1,5 +1,5 @@
 # One image for every Airflow service of docker-compose.yaml: the locked packages, the wardround package, the DAGs.
-FROM python:3.11.14-slim-bookworm
+FROM python:3.11.16-slim-bookworm
 
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends curl \
@@ -20,6 +20,7 @@ WORKDIR /opt/wardround
 COPY pyproject.toml setup.py README.md LICENSE ./
 COPY config config
 COPY dags dags
+COPY deploy/compose deploy/compose
 COPY include/schemas include/schemas
 COPY plugins plugins
 COPY src src

@@ -19,7 +19,7 @@ from wardround.adapters.prometheus import Metric, Series, bucket_bound, expositi
 from wardround.cds.exchange import Became, Heard
 
 _CALL_SECONDS: Final = "wardround_cds_call_seconds"
-_METRICS: Final = {
+METRICS: Final = {
     "wardround_cds_requests_total": Metric("counter", "Requests, by kind and status of HTTP."),
     "wardround_cds_calls_total": Metric("counter", "Calls of a service that reached the door, by what became of them."),
     _CALL_SECONDS: Metric("histogram", "Seconds from the arrival of a call to its answer."),
@@ -101,7 +101,7 @@ class Metrics:
             sums = defaultdict(float, self._counts)
         for series, count in self._others():
             sums[series] += count
-        return exposition(sums, _METRICS)
+        return exposition(sums, METRICS)
 
     def _add(self, name: str, count: float, **labels: str) -> None:
         with self._lock:
