@@ -12,8 +12,9 @@ from sqlalchemy import delete, select
 from tests.fixtures.icu import AS_OF, Icu
 from tests.stream.flagging import PSEUDONYMS
 
+from wardround.adapters.database.kept import write_kept
 from wardround.adapters.database.tables import NOTIFICATION, STREAM_BODY, STREAM_MESSAGE
-from wardround.adapters.database.visits import keep
+from wardround.adapters.database.visits import kept
 from wardround.adapters.models.store import ModelStore
 from wardround.adapters.queue.message import Done, Put
 from wardround.adapters.queue.queue import Queue
@@ -180,7 +181,8 @@ class Hospital:
     def merge(self, kind: Kind, old: Identifier, new: Identifier) -> None:
         """Makes a number another one, as the stage `flag` does."""
         with self.queue.database.writing() as connection:
-            keep(connection, keys_of(self.queue.run, FEED, PSEUDONYMS), {}, {Name(kind, old): new}, AS_OF)
+            keys = keys_of(self.queue.run, FEED, PSEUDONYMS)
+            write_kept(connection, kept(keys, {}, {Name(kind, old): new}, AS_OF))
 
     def work(self, stage: Stage, after: timedelta = timedelta()) -> list[Done]:
         """Lets a stage handle what is due some time after AS_OF, once; returns what became of it."""

@@ -11,7 +11,8 @@ from tests.fixtures.icu import AS_OF
 from tests.stream.flagging import PSEUDONYMS
 from tests.stream.hospital import FEED, MRN, VISIT, Hospital
 
-from wardround.adapters.database.visits import keep
+from wardround.adapters.database.kept import write_kept
+from wardround.adapters.database.visits import kept
 from wardround.adapters.pseudonyms import Pseudonyms
 from wardround.adapters.queue.message import LATER, Done
 from wardround.adt.known import Kind
@@ -310,7 +311,8 @@ def test_with_another_key_of_pseudonyms_the_stage_waits_instead_of_overlooking_m
     hospital.merge(Kind.PATIENT, Identifier(MRN, "P-old"), Identifier(MRN, "P-a"))
     there = Visit(Identifier(VISIT, "V-a"), Identifier(MRN, "P-old"), Location("MICU", ""), "I", True, AS_OF)
     with hospital.queue.database.writing() as connection:
-        keep(connection, keys_of(hospital.queue.run, FEED, PSEUDONYMS), {there.number: there}, {}, AS_OF)
+        keys = keys_of(hospital.queue.run, FEED, PSEUDONYMS)
+        write_kept(connection, kept(keys, {there.number: there}, {}, AS_OF))
     other = Query(hospital.servers, hospital.ways, NumbersNow(hospital.queue, Pseudonyms(b"another key")))
 
     taken = hospital.queue.take("query", 9, HOUR, AS_OF)
@@ -332,7 +334,7 @@ def test_with_another_key_of_pseudonyms_it_does_not_even_start(hospital: Hospita
     number = Identifier(VISIT, "V-a")
     there = Visit(number, Identifier(MRN, "P-a"), Location("MICU", ""), "I", True, AS_OF)
     with hospital.queue.database.writing() as connection:
-        keep(connection, keys_of(hospital.queue.run, FEED, PSEUDONYMS), {number: there}, {}, AS_OF)
+        write_kept(connection, kept(keys_of(hospital.queue.run, FEED, PSEUDONYMS), {number: there}, {}, AS_OF))
 
     with pytest.raises(SettingsError, match=r"pseudonyms\.key"), query.opened(settings, hospital.queue):
         pass

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from wardround.adapters.database.visits import Keys, keep, known_of
+from wardround.adapters.database.visits import Keys, kept, known_of
 from wardround.adapters.pseudonyms import Pseudonyms
 from wardround.adapters.queue.message import DEAD, Done, Message, Put
 from wardround.adapters.queue.queue import Queue
@@ -124,20 +124,19 @@ class Flag:
     def _done(self, message: Message, change: Change, known: Known, now: datetime) -> Done:
         asked = [self._asked(message, change, one, known) for one in change.admissions]
         retracted = [self._retracted(message, one) for one in change.endings if one.is_taken_back]
-        changes_nothing = not (change.visits or change.aliases or change.endings)
         return Done(
             message,
             change.outcome,
             ", ".join(change.remarks),
             outputs=(*asked, *retracted),
-            state=None if changes_nothing else self._writing(message, change, now),
+            kept=kept(self._keys(message.source), change.visits, change.aliases, message.received),
+            state=self._ending(message, change, now) if change.endings else None,
         )
 
-    def _writing(self, message: Message, change: Change, now: datetime) -> Callable[[Connection], None]:
+    def _ending(self, message: Message, change: Change, now: datetime) -> Callable[[Connection], None]:
         run, reason = self._queue.run, f"by message {message.seq}"
 
-        def write(connection: Connection) -> None:
-            keep(connection, self._keys(message.source), change.visits, change.aliases, message.received)
+        def end(connection: Connection) -> None:
             for one in change.endings:
                 requested = self._requested(message.source, one)
                 unscored = requested._replace(key=request_key(requested.key, requested.branch))
@@ -145,7 +144,7 @@ class Flag:
                 if one.is_taken_back:
                     end_unsaid(connection, run, requested, one.why.value, reason, now)
 
-        return write
+        return end
 
     def _asked(self, message: Message, change: Change, admission: Admission, known: Known) -> Put:
         visit, request = admission.visit, admission.request

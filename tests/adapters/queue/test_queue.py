@@ -8,7 +8,8 @@ from tests.adapters.queue.conftest import NOW, raw
 
 from wardround.adapters.database.backup import back_up, restore
 from wardround.adapters.database.database import Database, opened
-from wardround.adapters.database.tables import STREAM_BODY, STREAM_MESSAGE, STREAM_PAUSE
+from wardround.adapters.database.kept import Place, Row
+from wardround.adapters.database.tables import STREAM_BODY, STREAM_MESSAGE, STREAM_PAUSE, STREAM_VISIT
 from wardround.adapters.queue.message import DEAD, LATER, Done, Message
 from wardround.adapters.queue.queue import CORRUPT, Queue
 
@@ -49,6 +50,20 @@ def keep_mark(mark: str):
 def marks(queue: Queue) -> set[str]:
     with queue.database.reading() as connection:
         return set(connection.execute(select(STREAM_PAUSE.c.name)).scalars())
+
+
+def visit(queue: Queue, key: str) -> Place:
+    return Place(STREAM_VISIT, (queue.run, key))
+
+
+def lies(where: str) -> Row:
+    return {"source": "main", "is_open": True, "changed": NOW, "body": where.encode()}
+
+
+def visits(queue: Queue) -> dict[str, str]:
+    asked = select(STREAM_VISIT.c.key, STREAM_VISIT.c.body).where(STREAM_VISIT.c.run == queue.run)
+    with queue.database.reading() as connection:
+        return {key: body.decode() for key, body in connection.execute(asked)}
 
 
 def test_a_message_is_stored_once_however_often_it_is_put(queue):
@@ -127,6 +142,49 @@ def test_who_has_lost_a_message_writes_nothing_of_it(queue):
     assert f"mine {queue.run}" in marks(queue)
     queue.finish([done(taken_by_another)], OVER)
     assert bodies(take(queue, now=OVER)) == ["4"]
+
+
+def test_of_messages_finished_together_the_last_one_says_where_a_visit_lies(queue):
+    a, b, c = (visit(queue, key) for key in "abc")
+    queue.put([raw(number) for number in range(4)])
+    first, second, third, lost = take(queue, together=True)
+    queue.finish([done(lost)], NOW)
+    queue.finish(
+        [
+            done(first, kept={a: lies("MICU"), b: lies("MICU"), c: lies("MICU")}),
+            done(second, kept={a: None, b: lies("SICU")}),
+            done(third, kept={a: lies("CCU")}),
+            done(lost, kept={c: lies("nowhere")}),
+        ],
+        NOW,
+    )
+    assert visits(queue) == {"a": "CCU", "b": "SICU", "c": "MICU"}
+
+    queue.put([raw(number) for number in range(4, 6)])
+    first, second = take(queue, together=True)
+    queue.finish([done(first, kept={a: lies("MICU"), b: None}), done(second, kept={a: None})], NOW)
+    assert visits(queue) == {"c": "MICU"}
+
+
+def test_a_message_may_end_what_an_earlier_one_of_the_same_transaction_has_put(queue):
+    queue.put([raw(1), raw(2), raw(3)])
+    first, second, third = take(queue, together=True)
+
+    def end(connection) -> None:
+        mine = (STREAM_MESSAGE.c.run == queue.run, STREAM_MESSAGE.c.stage == "query")
+        connection.execute(update(STREAM_MESSAGE).where(*mine).values(outcome="cancelled"))
+
+    after = [raw(number, stage="query") for number in (1, 2, 3)]
+    queue.finish(
+        [
+            done(first, outputs=(after[0],)),
+            done(second, outputs=(after[1],), state=end),
+            done(third, outputs=(after[2],)),
+        ],
+        NOW,
+    )
+
+    assert bodies(take(queue, stage="query", together=True)) == ["2", "3"]
 
 
 def test_a_message_is_finished_once(queue):

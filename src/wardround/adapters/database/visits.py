@@ -4,14 +4,14 @@ What is read for some messages is what these need: their visits, and the numbers
 sees patients' numbers; it never logs.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Table, delete, select
 
-from wardround.adapters.database.inserting import replace_in
+from wardround.adapters.database.kept import Place, Row
 from wardround.adapters.database.tables import STREAM_ALIAS, STREAM_VISIT
 from wardround.adt.known import Kind, Known, Name
 from wardround.adt.visit import Visit
@@ -31,6 +31,10 @@ class Keys(NamedTuple):
     def of(self, name: Name) -> str:
         """Returns the key of a visit or a number of this source."""
         return self.hashed(self.source, name.kind.value, name.identifier)
+
+    def place(self, table: Table, name: Name) -> Place:
+        """Returns where the row of a visit or a number of this source is kept."""
+        return Place(table, (self.run, self.of(name)))
 
 
 class Alias(msgspec.Struct, frozen=True):
@@ -58,29 +62,22 @@ def known_of(connection: Connection, keys: Keys, names: Iterable[Name]) -> Known
     return Known(visits, aliases, {})
 
 
-def keep(
-    connection: Connection,
+def kept(
     keys: Keys,
     visits: Mapping[Identifier, Visit | None],
     aliases: Mapping[Name, Identifier | None],
     changed: datetime,
-) -> None:
-    """Writes what a message changed; `changed` is when it was received."""
-    common = {"run": keys.run, "source": keys.source, "changed": changed}
-    kept = [
-        {**common, "key": keys.of(Name(Kind.VISIT, number)), "is_open": one.is_open, "body": msgspec.json.encode(one)}
-        for number, one in visits.items()
-        if one is not None
-    ]
-    _write(connection, STREAM_VISIT, kept)
-    _remove(connection, STREAM_VISIT, keys, [Name(Kind.VISIT, key) for key, one in visits.items() if one is None])
-    merged = [
-        {**common, "key": keys.of(name), "body": msgspec.json.encode(Alias(name.kind, name.identifier, into))}
-        for name, into in aliases.items()
-        if into is not None
-    ]
-    _write(connection, STREAM_ALIAS, merged)
-    _remove(connection, STREAM_ALIAS, keys, [name for name, into in aliases.items() if into is None])
+) -> dict[Place, Row | None]:
+    """Returns the rows of what a message changed, None for what it removed; `changed` is when it was received."""
+    common = {"source": keys.source, "changed": changed}
+    rows: dict[Place, Row | None] = {}
+    for number, visit in visits.items():
+        body = {"is_open": visit.is_open, "body": msgspec.json.encode(visit)} if visit is not None else None
+        rows[keys.place(STREAM_VISIT, Name(Kind.VISIT, number))] = body and {**common, **body}
+    for name, into in aliases.items():
+        merge = {"body": msgspec.json.encode(Alias(name.kind, name.identifier, into))} if into is not None else None
+        rows[keys.place(STREAM_ALIAS, name)] = merge and {**common, **merge}
+    return rows
 
 
 def census_of(connection: Connection, run: str, source: str) -> Known:
@@ -136,14 +133,3 @@ def _bodies(connection: Connection, table: Table, keys: Keys, names: Iterable[Na
     for place in range(0, len(hashes), _IN_A_QUERY):
         mine = (table.c.run == keys.run, table.c.key.in_(hashes[place : place + _IN_A_QUERY]))
         yield from connection.execute(select(table.c.body).where(*mine)).scalars()
-
-
-def _write(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    if rows:
-        changing = tuple(one.name for one in table.columns if not one.primary_key)
-        connection.execute(replace_in(connection, table, changing), rows)
-
-
-def _remove(connection: Connection, table: Table, keys: Keys, names: Sequence[Name]) -> None:
-    for name in names:
-        connection.execute(delete(table).where(table.c.run == keys.run, table.c.key == keys.of(name)))

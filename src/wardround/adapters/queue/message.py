@@ -1,11 +1,13 @@
 """What the queues hold: something put, the message that a stage takes, and what became of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NamedTuple
 
 from sqlalchemy import Connection
+
+from wardround.adapters.database.kept import Place, Row
 
 DONE: Final = "done"
 DEAD: Final = "dead"
@@ -91,7 +93,9 @@ class Done:
         outcome: done, dead, cancelled, late, …, which end the message; or later, which leaves it open until `due`.
         reason: a rule and a place, never a value.
         outputs: what is put into the queues.
-        state: writes more in the same transaction.
+        kept: rows of the stage's own tables, None for one that goes. Of messages that are finished together, the last
+            one to say something of a place is heard.
+        state: writes more in the same transaction, after what earlier messages have put.
         due: when it is taken again, with the outcome later; None if it stays as it was.
         counts: whether this was one of the attempts after which a message is dead.
         waits: whether it is put off for what is not there yet: that is no fault, and no attempt.
@@ -101,6 +105,7 @@ class Done:
     outcome: str
     reason: str = ""
     outputs: tuple[Put, ...] = field(default=(), repr=False)
+    kept: Mapping[Place, Row | None] = field(default_factory=dict, repr=False)
     state: Callable[[Connection], None] | None = field(default=None, repr=False)
     due: datetime | None = None
     counts: bool = True

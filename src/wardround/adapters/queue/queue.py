@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, insert,
 
 from wardround.adapters.database.database import Database
 from wardround.adapters.database.inserting import insert_new
+from wardround.adapters.database.kept import write_kept
 from wardround.adapters.database.tables import STREAM_BODY, STREAM_MESSAGE
 from wardround.adapters.queue.message import DEAD, LATER, Done, Message, Put
 
@@ -127,12 +128,20 @@ class Queue:
         mine = [one for one in done if one.message.seq in held]
         if mine:
             connection.execute(_FINISHING, [_finished(one, now) for one in mine])
-        # Message by message: one may end what an earlier one of the same transaction has put.
-        for one in mine:
-            if one.state is not None:
-                one.state(connection)
-            self.put_in(connection, one.outputs, now)
+        write_kept(connection, {place: row for one in mine for place, row in one.kept.items()})
+        self._put_what_follows(connection, mine, now)
         return [one.message.seq in held for one in done]
+
+    def _put_what_follows(self, connection: Connection, done: Sequence[Done], now: datetime) -> None:
+        puts: list[Put] = []
+        for one in done:
+            if one.state is not None:
+                # It may end what an earlier message of the same transaction has put.
+                self.put_in(connection, puts, now)
+                puts.clear()
+                one.state(connection)
+            puts += one.outputs
+        self.put_in(connection, puts, now)
 
     def _held_of(self, connection: Connection, messages: Sequence[Message]) -> set[int]:
         began = {one.seq: one.began for one in messages}
