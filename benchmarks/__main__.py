@@ -10,9 +10,6 @@ from benchmarks import (
     peer,
     screening,
     stream,
-    stream_flag,
-    stream_listen,
-    stream_score,
     time_alone,
     warm,
 )
@@ -28,6 +25,3 @@ judged.main()
 stream.main()
 dag.main()
 peer.main()
-stream_flag.main()
-stream_listen.main()
-stream_score.main()

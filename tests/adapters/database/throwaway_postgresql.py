@@ -79,8 +79,8 @@ class Server:
 
 
 @contextmanager
-def running() -> Iterator[Server]:
-    """PostgreSQL does not run as root, so root starts it as the user nobody."""
+def running(fsync: bool = False) -> Iterator[Server]:
+    """PostgreSQL does not run as root, so root starts it as the user nobody. Benchmarks set `fsync`."""
     folder, port = programs(), free_port()
     home = Path(tempfile.mkdtemp(prefix="wardround-tests-postgresql-"))
     options: dict[str, Any] = {"cwd": "/"}
@@ -94,7 +94,8 @@ def running() -> Iterator[Server]:
     made = [*("--auth=scram-sha-256", "--no-sync", "--encoding=UTF8", "--locale=C"), f"--pwfile={password}"]
     command = [folder / "initdb", "-D", home / "data", "-U", USER, *made]
     subprocess.run(command, check=True, capture_output=True, **options)
-    settings = ["listen_addresses=127.0.0.1", f"port={port}", f"unix_socket_directories={home}", "fsync=off"]
+    settings = ["listen_addresses=127.0.0.1", f"port={port}", f"unix_socket_directories={home}"]
+    settings.append(f"fsync={'on' if fsync else 'off'}")
     with (home.parent / f"{home.name}.log").open("wb") as log:
         command = [folder / "postgres", "-D", home / "data", *(part for one in settings for part in ("-c", one))]
         server = Server(port, lambda: subprocess.Popen(command, stdout=log, stderr=log, **options))
