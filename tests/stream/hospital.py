@@ -86,6 +86,7 @@ class Hospital:
     ward: Ward = field(default_factory=Ward)
     endpoint: dict[str, Any] = field(default_factory=dict)
     channels: dict[str, Reach] = field(default_factory=dict)
+    sources: tuple[str, ...] = (FEED,)
 
     def __post_init__(self) -> None:
         conditions = load_conditions(self.settings.schemas)
@@ -97,7 +98,8 @@ class Hospital:
 
     @property
     def servers(self) -> Servers:
-        return Servers({FEED: FhirEndpoint(self.url, **self.endpoint)}, self.settings.schemas)
+        endpoint = FhirEndpoint(self.url, **self.endpoint)
+        return Servers(dict.fromkeys(self.sources, endpoint), self.settings.schemas)
 
     @property
     def query(self) -> Query:
@@ -111,7 +113,8 @@ class Hospital:
     def notify(self) -> Notify:
         """The stage, which forgets which channels failed."""
         recorder = Recorder(self.settings)
-        return Notify(self.queue, self.servers, self.ways, self.channels, recorder, self.models.is_suspended)
+        suspended = self.models.is_suspended
+        return Notify(self.queue, self.servers, self.ways, self.channels, recorder, suspended, PSEUDONYMS)
 
     def connect(self, name: str, channel: Channel, expires: timedelta = timedelta(hours=1)) -> None:
         """Connects a channel."""
@@ -154,6 +157,7 @@ class Hospital:
         `origin` is the number of the raw message; by default, a new one.
         """
         received, way = AS_OF + after, self.ways[branch]
+        key = f"key-{name}" if source == FEED else f"key-{source}-{name}"
         self._origin = origin or self._origin + 1
         facts = {
             "visit": Number(VISIT, f"V-{name}"),
@@ -166,9 +170,9 @@ class Hospital:
         as_of = received + way.branch.at[0]
         put = Put(
             stage="query",
-            key=request_key(f"key-{name}", branch),
+            key=request_key(key, branch),
             body=packed(Admission(**{**facts, **changed})),
-            dedup=f"{self._origin}:{branch}:key-{name}:0h",
+            dedup=f"{self._origin}:{branch}:{key}:0h",
             due=as_of,
             received=received,
             source=source,

@@ -38,7 +38,7 @@ def test_a_body_comes_back_as_it_was() -> None:
 
     assert admission_in(packed(ADMISSION)) == ADMISSION
     assert stay_in(packed(stay)) == stay
-    for one in (SCORED, Notice("k", SCORED), Cancelled(5, AT)):
+    for one in (SCORED, Notice("k", SCORED, "v"), Cancelled(5, AT)):
         assert for_record(packed(one)) == one
 
 
@@ -49,4 +49,4 @@ def test_equal_bodies_are_equal_bytes() -> None:
 def test_no_message_of_an_error_can_show_a_body() -> None:
     stay = StayRead(ADMISSION, ("e-77",), b"", "https://fhir.example.org")
 
-    assert "77" not in repr([ADMISSION, *ADMISSION.patients, stay, SCORED, Notice("k", SCORED)])
+    assert "77" not in repr([ADMISSION, *ADMISSION.patients, stay, SCORED, Notice("k", SCORED, "v")])

@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 
 import orjson
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 from tests.fixtures.icu import AS_OF
-from tests.stream.hospital import LEASE, TOLD, Hospital
+from tests.stream.flagging import PSEUDONYMS
+from tests.stream.hospital import FEED, LEASE, TOLD, Hospital
 from tests.stream.receiver import Receiver
 
 from wardround.adapters.database.tables import STREAM_MESSAGE
@@ -24,6 +25,7 @@ from wardround.spec.channels import Communication, Flag, Request
 from wardround.stream.channels.emr_field import EmrFieldChannel
 from wardround.stream.channels.http import Sender
 from wardround.stream.channels.in_record import RecordChannel
+from wardround.stream.channels.telling import Sent, Telling
 from wardround.stream.channels.webhook import WebhookChannel, signature
 from wardround.stream.notify import Notify
 from wardround.stream.recording import Recorder
@@ -43,6 +45,14 @@ def ward(hospital_with: Callable[..., Hospital], receiver: Receiver) -> Hospital
     hospital.ward.stay("b", lactate=0.6)
     hospital.upload()
     return hospital
+
+
+def outcomes(hospital: Hospital) -> list[str]:
+    """Returns what became of the messages of the stage, in their order."""
+    message = STREAM_MESSAGE.c
+    asked = select(message.outcome).where(message.run == hospital.queue.run, message.stage == "notify")
+    with hospital.queue.database.reading() as connection:
+        return list(connection.execute(asked.order_by(message.seq)).scalars())
 
 
 def put(hospital: Hospital, resource: dict[str, object]) -> None:
@@ -112,6 +122,23 @@ def test_people_are_not_told_again_within_the_lock_out(ward: Hospital, receiver:
         assert became[1] == (("locked_out", "") if after == HOUR else ("done", "told"))
 
     assert len(receiver.received) == 2
+
+
+def test_two_sources_that_announce_one_visit_have_people_told_once(ward: Hospital, receiver: Receiver) -> None:
+    ward.sources = (FEED, "second")
+    ward.admit("a")
+    ward.admit("a", source="second", after=MINUTE)
+    ward.score(MINUTE)
+    assert ward.run(ward.notify, ward.notify, after=MINUTE) == [("done", "")] * 2
+    assert len(ward.held("RiskAssessment")) == 2
+
+    # While one stage tells of it, no other decides whether to tell of the same visit.
+    first = ward.queue.take("notify", 1, LEASE, AS_OF + MINUTE)
+    assert ward.run(ward.notify, after=MINUTE) == []
+    ward.queue.put_back(first, AS_OF + MINUTE)
+
+    assert ward.run(ward.notify, ward.notify, after=MINUTE) == [("done", "told"), ("locked_out", "")]
+    assert len(receiver.received) == 1
 
 
 def test_a_webhook_that_is_down_keeps_no_score_from_the_record_and_is_tried_again(
@@ -225,7 +252,7 @@ def test_a_server_that_is_down_keeps_no_score_of_another_from_the_record(ward: H
     with ward.queue.database.writing() as connection:
         mine = (STREAM_MESSAGE.c.run == ward.queue.run, STREAM_MESSAGE.c.key == "key-b")
         connection.execute(update(STREAM_MESSAGE).where(*mine).values(source="other"))
-    stage = Notify(ward.queue, both, ward.ways, {}, Recorder(ward.settings), ward.models.is_suspended)
+    stage = Notify(ward.queue, both, ward.ways, {}, Recorder(ward.settings), ward.models.is_suspended, PSEUDONYMS)
 
     assert ward.run(stage, stage) == [("later", "http://127.0.0.1:9/fhir: FhirUnreachable"), ("done", "")]
 
@@ -316,6 +343,88 @@ def test_nobody_is_told_of_an_admission_that_is_still_to_be_taken_out_of_the_rec
 
     assert [one.outcome for one in ward.notify.handle([notice], AS_OF)] == ["cancelled"]
     assert receiver.received == []
+
+
+class Interrupted:
+    """A channel that calls something while it tells, and notes what it did."""
+
+    def __init__(self, meanwhile: Callable[[], object]) -> None:
+        self.did: list[tuple[str, str]] = []
+        self._meanwhile = meanwhile
+
+    def tell(self, telling: Telling) -> Sent:
+        self._meanwhile()
+        self.did.append(("told", telling.key))
+        return Sent()
+
+    def withdraw(self, telling: Telling) -> None:
+        self.did.append(("withdrawn", telling.key))
+
+
+def test_what_is_being_told_when_its_admission_is_taken_back_is_withdrawn_after_it_was_told(ward: Hospital) -> None:
+    became = []
+
+    def meanwhile() -> None:
+        ward.cancel("a")
+        became.extend(ward.run(ward.notify))
+        assert [one["status"] for one in ward.held("RiskAssessment")] == ["entered-in-error"]
+
+    channel = Interrupted(meanwhile)
+    ward.connect("ward", channel)
+    ward.admit("a")
+    ward.score()
+    ward.run(ward.notify)
+
+    assert ward.run(ward.notify) == [("done", "told")]
+    assert became == [("later", "its notification is being told")]
+    assert ward.run(ward.notify, after=MINUTE) == [("done", "retracted")]
+    assert [what for what, _ in channel.did] == ["told", "withdrawn"]
+    assert len({key for _, key in channel.did}) == 1
+
+
+def test_nobody_says_that_a_notification_was_cancelled_that_may_have_been_sent(
+    ward: Hospital, receiver: Receiver
+) -> None:
+    ward.admit("a")
+    ward.score()
+    ward.run(ward.notify)
+    taken = ward.queue.take("notify", 1, LEASE, AS_OF)
+    list(ward.notify.handle(taken, AS_OF))  # and is killed
+    ward.cancel("a")
+    # The clock of another machine may be ahead: its stage sees a lease that is over, and leaves it alone.
+    (retraction,) = ward.queue.take("notify", 1, LEASE, AS_OF)
+    assert [one.outcome for one in ward.notify.handle([retraction], AS_OF + HOUR)] == ["later"]
+    ward.queue.put_back([retraction], AS_OF)
+
+    became = ward.run(*[ward.notify] * 2, after=LEASE)
+
+    assert became == [("unsure", "the process that told it ended before it said so"), ("done", "retracted")]
+    assert len(receiver.received) == 1
+
+
+def test_what_may_have_been_sent_stays_unsure_while_its_channel_is_down(ward: Hospital, receiver: Receiver) -> None:
+    ward.admit("a")
+    ward.score()
+    ward.run(ward.notify)
+    ward.queue.take("notify", 1, LEASE, AS_OF)  # and is killed, sent or not
+    receiver.answer(503)
+    assert ward.run(ward.notify, after=LEASE) == [("later", "channel ward: 503")]
+    ward.cancel("a")
+
+    assert ward.run(ward.notify, after=LEASE) == [("done", "retracted")]
+    assert outcomes(ward) == ["done", "unsure", "done"]
+
+
+def test_a_stage_that_no_longer_holds_a_notification_does_not_send_it(ward: Hospital, receiver: Receiver) -> None:
+    ward.admit("a")
+    ward.score()
+    ward.run(ward.notify)
+    taken = ward.queue.take("notify", 1, LEASE, AS_OF)  # and is stopped for longer than its lease
+    again = ward.queue.take("notify", 1, LEASE, AS_OF + LEASE)
+
+    assert [one.outcome for one in ward.notify.handle(taken, AS_OF + LEASE)] == ["later"]
+    assert receiver.received == []
+    assert [one.reason for one in ward.notify.handle(again, AS_OF + LEASE)] == ["told"]
 
 
 def test_of_two_visits_of_one_message_only_the_cancelled_one_is_retracted(ward: Hospital) -> None:

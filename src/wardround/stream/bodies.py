@@ -103,10 +103,17 @@ class Scored(msgspec.Struct, frozen=True, tag="scored"):
 
 
 class Notice(msgspec.Struct, frozen=True, tag="notice"):
-    """Something to be told to people through a branch's channel; `key` names it wherever it is repeated."""
+    """Something to be told to people through a branch's channel.
+
+    Attributes:
+        key: names it wherever it is repeated.
+        scored: what is told.
+        visit: the key under which the score waited, and a retraction of it waits.
+    """
 
     key: str
     scored: Scored
+    visit: str
 
     def __repr__(self) -> str:
         return "Notice(…)"

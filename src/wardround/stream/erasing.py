@@ -23,7 +23,7 @@ from wardround.hl7.refused import Hl7Error
 from wardround.spec.stream import StreamSource
 from wardround.stream.bodies import Admission, Notice, Scored, StayRead, admission_in, for_record, stay_in
 from wardround.stream.subscriptions.announced import announced_in
-from wardround.stream.visit_keys import keys_of, visit_in
+from wardround.stream.visit_keys import keys_of, told_key, visit_in
 
 _Row = Any  # of the columns that `stored` names
 
@@ -78,7 +78,7 @@ class _Erasing:
             erased += erase_messages(self._queue, [row.seq for row in rows if self._is_theirs(row)], now)
         for source, number in self._person.visits:
             keys = keys_of(self._queue.run, source, self._pseudonyms)
-            self._person.keys.add(keys.of(Name(Kind.VISIT, number)))
+            self._person.keys |= {keys.of(Name(Kind.VISIT, number)), told_key(number, self._pseudonyms)}
         with self._queue.database.writing() as connection:
             return Erased(erased, *forget_person(connection, self._queue.run, self._person))
 

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from wardround.adapters.database.notifications import ToldOf, keep_told, last_told
 from wardround.adapters.models.store import ModelStore
+from wardround.adapters.pseudonyms import Pseudonyms
 from wardround.adapters.queue.message import DEAD, DONE, LATER, Done, Message, Put
 from wardround.adapters.queue.queue import Queue
 from wardround.adapters.queue.requests import Requested
@@ -35,8 +36,16 @@ from wardround.stream.policies import policy_of
 from wardround.stream.recording import Recorder
 from wardround.stream.servers import Servers, each_alone
 from wardround.stream.stage import StageStopped
-from wardround.stream.visit_keys import channel_key, visit_in
-from wardround.stream.written_before import CANCELLED, Before, cancel_unsaid, is_taken_back, scores_of
+from wardround.stream.visit_keys import channel_key, told_key
+from wardround.stream.written_before import (
+    CANCELLED,
+    NOT_SAID,
+    UNSURE,
+    Before,
+    cancel_unsaid,
+    is_taken_back,
+    scores_of,
+)
 from wardround.workflows.retract_results import Verdict as Retracted
 from wardround.workflows.retract_results import retract_results
 
@@ -44,17 +53,19 @@ SUSPENDED: Final = "suspended"
 CHANGED: Final = "changed"
 WITHDRAWN: Final = "withdrawn"
 EXPIRED: Final = "expired"
+BEING_TOLD: Final = "its notification is being told"
 LATE: Final = "late"
 WHY: Final = "The admission was cancelled (ADT)."
 # How long a channel that failed is left alone, so that others wait for its time-out seldom.
 _REST: Final = timedelta(seconds=15)
+_TELLING: Final = timedelta(seconds=2)
 _SHORTEST, _LONGEST = timedelta(seconds=5), timedelta(minutes=5)
 _NOT_SENT: Final = {Verdict.LATE: EXPIRED, Verdict.LOCKED_OUT: "locked_out", Verdict.SUPERSEDED: "superseded"}
 
 
 @contextmanager
 def opened(settings: Settings, queue: Queue) -> Iterator["Notify"]:
-    """Gives the stage. Raises SpecError, SettingsError or FhirError for what cannot be used, such as a secret."""
+    """Gives the stage. Raises SpecError, SettingsError, StorageError or FhirError for what cannot be used: a secret."""
     stream, store = load_stream(settings.stream), ModelStore(settings.models)
     conditions = load_conditions(settings.schemas)
     require_channels(conditions, stream, settings.stream)
@@ -65,7 +76,8 @@ def opened(settings: Settings, queue: Queue) -> Iterator["Notify"]:
 
     fhir_validity.prepare()
     with opened_channels(stream, settings.stream.parent, servers) as channels:
-        yield Notify(queue, servers, ways, channels, Recorder(settings), is_suspended)
+        pseudonyms = Pseudonyms.in_folder(settings.var)
+        yield Notify(queue, servers, ways, channels, Recorder(settings), is_suspended, pseudonyms)
 
 
 class Notify:
@@ -84,6 +96,7 @@ class Notify:
         channels: Mapping[str, Reach],
         recorder: Recorder,
         is_suspended: Callable[[str], bool],
+        pseudonyms: Pseudonyms,
     ) -> None:
         self._queue = queue
         self._servers = servers
@@ -91,6 +104,7 @@ class Notify:
         self._channels = channels
         self._recorder = recorder
         self._is_suspended = is_suspended
+        self._pseudonyms = pseudonyms
         self._resting: dict[str, datetime] = {}
 
     def handle(self, taken: Sequence[Message], now: datetime) -> Iterator[Done]:
@@ -124,8 +138,9 @@ class Notify:
         if self._is_suspended(way.condition.id):
             return Done(message, SUSPENDED)
         # If it is still to be retracted, that comes next, as its key is the same.
-        if self._is_taken_back(message, message.key, wholly=True):
-            return Done(message, CANCELLED)
+        with self._queue.database.reading() as connection:
+            if self._is_taken_back(connection, message, message.key, wholly=True):
+                return Done(message, CANCELLED)
         as_of = as_of_of(message, way)
         with self._servers.client(message.source) as client:
             screening = self._recorder.screening(way, scored, as_of, client.source)
@@ -157,8 +172,8 @@ class Notify:
         # A channel that is down holds up what else is to be told there of this visit, and nothing more.
         put = message.followed_by(
             "notify",
-            channel_key(message.key, name),
-            packed(Notice(key, scored)),
+            channel_key(self._told_key(scored), name),
+            packed(Notice(key, scored, message.key)),
             f"{name_of(message, as_of)}:{name}",
             due=now,
             as_of=as_of,
@@ -171,11 +186,12 @@ class Notify:
             return Done(message, DEAD, f"there is no channel {name}")
         if self._is_suspended(way.condition.id):
             return Done(message, SUSPENDED)
-        visit = visit_in(message.key)
-        if self._is_taken_back(message, visit):
-            return Done(message, CANCELLED)
-        reach, of = self._channels[name], ToldOf(visit, way.condition.id, name)
+        reach, of = self._channels[name], ToldOf(self._told_key(scored), way.condition.id, name)
         with self._queue.database.reading() as connection:
+            if not self._queue.holds(connection, message):
+                return Done(message, LATER, counts=False)  # whoever has it decides
+            if self._is_taken_back(connection, message, notice.visit):
+                return Done(message, UNSURE, NOT_SAID) if message.lost else Done(message, CANCELLED)
             last = last_told(connection, of)
         decided = verdict(scored.score, scored.band, as_of, policy_of(way, reach.expires), last, now)
         if decided is not Verdict.NOTIFY:
@@ -194,12 +210,13 @@ class Notify:
                 due = max(self._resting[name], now + _pause(now - as_of))
                 return Done(message, LATER, f"channel {name}: {reason}", due=due, counts=False)
 
-    def _is_taken_back(self, message: Message, visit: str, wholly: bool = False) -> bool:
+    def _is_taken_back(self, connection: Connection, message: Message, visit: str, wholly: bool = False) -> bool:
         if message.origin is None:
             return False
-        request = Requested(message.origin, message.branch, visit)
-        with self._queue.database.reading() as connection:
-            return is_taken_back(connection, self._queue.run, request, wholly)
+        return is_taken_back(connection, self._queue.run, Requested(message.origin, message.branch, visit), wholly)
+
+    def _told_key(self, scored: Scored) -> str:
+        return told_key(scored.admission.visit.identifier, self._pseudonyms)
 
     def _attempt(
         self, message: Message, notice: Notice, way: Way, reach: Reach, now: datetime
@@ -219,20 +236,31 @@ class Notify:
         request = Requested(cancelled.request, message.branch, message.key)
         with self._queue.database.reading() as connection:
             before = scores_of(connection, self._queue.run, request)
-        state = partial(_cancel, run=self._queue.run, request=request, channel=way.branch.channel, now=now)
         if not before:
-            return Done(message, DONE, "nothing was written", state=state)
+            return Done(message, DONE, "nothing was written")
+        is_being_told = self._is_being_told(request, before, way, now)
         if any(one.scored is None for one in before):
-            return Done(message, DEAD, "the score is no longer stored; retract it by hand", state=state)
+            return Done(message, DEAD, "the score is no longer stored; retract it by hand")
         with self._servers.client(message.source) as client:
             work = partial(self._retracted, before, cancelled, way, client)
             (found,) = each_alone(client, [message], lambda _: [work()])
         if isinstance(found, Exception):
             raise found
+        if is_being_told:
+            return Done(message, LATER, BEING_TOLD, due=now + _TELLING, counts=False)
         self._withdraw(message, before, way, now)
         if Retracted.FAILED in found:
             raise RuntimeError("a RiskAssessment was not retracted")
-        return Done(message, DONE, ", ".join(sorted({str(one) for one in found})), state=state)
+        return Done(message, DONE, ", ".join(sorted({str(one) for one in found})))
+
+    def _is_being_told(self, request: Requested, before: Sequence[Before], way: Way, now: datetime) -> bool:
+        """Ends what nobody has begun to tell; returns whether somebody tells the rest, to be withdrawn after that."""
+        name = way.branch.channel
+        if name is None:
+            return False
+        keys = {channel_key(self._told_key(one.scored), name) for one in before if one.scored is not None}
+        with self._queue.database.writing() as connection:
+            return cancel_unsaid(connection, self._queue.run, request, keys, now)
 
     def _retracted(
         self, before: Sequence[Before], cancelled: Cancelled, way: Way, client: FhirClient
@@ -264,8 +292,3 @@ def _pause(age: timedelta) -> timedelta:
 def _key(screening: Screening, stay_id: str, channel: str) -> str:
     """Returns the idempotency key of a notification."""
     return sha256(f"{identity(screening, stay_id)}:{channel}".encode()).hexdigest()
-
-
-def _cancel(connection: Connection, run: str, request: Requested, channel: str | None, now: datetime) -> None:
-    if channel is not None:
-        cancel_unsaid(connection, run, request, channel, now)

@@ -50,13 +50,21 @@ def request_key(visit: str, branch: str) -> str:
     return f"{visit}:{branch}"
 
 
-def channel_key(visit: str, channel: str) -> str:
-    """Returns the key of what is told of a visit through a channel: only that waits while the channel is down."""
-    return f"{visit}:{channel}"
+def told_key(visit: Identifier, pseudonyms: Pseudonyms) -> str:
+    """Returns the key by which people are told of a visit, whichever source announces it: several may do so."""
+    return pseudonyms.of("", Kind.VISIT.value, json.dumps(visit))
+
+
+def channel_key(told: str, channel: str) -> str:
+    """Returns the key of what is told of a visit through a channel; `told` is its `told_key`.
+
+    Only that waits while the channel is down, and one stage at a time decides what is told.
+    """
+    return f"{told}:{channel}"
 
 
 def visit_in(key: str) -> str:
-    """Returns the visit's own key, of any of these; it is that of what is written to the record."""
+    """Returns the visit's own key, of that of a request; it is that of what is written to the record."""
     return key.partition(":")[0]
 
 

@@ -1,17 +1,20 @@
 """Finds in the queue what a request has put for the record, to take it back; in the caller's transaction."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, or_, select, update
+from sqlalchemy import ColumnElement, Connection, case, select, update
 
 from wardround.adapters.database.tables import STREAM_BODY, STREAM_MESSAGE
 from wardround.adapters.queue.message import DEAD, DONE
 from wardround.adapters.queue.requests import Requested
 from wardround.stream.bodies import Scored, for_record
-from wardround.stream.visit_keys import channel_key
 
 CANCELLED: Final = "cancelled"
+UNSURE: Final = "unsure"
+"""What was to be told is taken back, and somebody may have told it."""
+NOT_SAID: Final = "the process that told it ended before it said so"
 _MESSAGE: Final = STREAM_MESSAGE.c
 
 
@@ -48,12 +51,21 @@ def is_taken_back(connection: Connection, run: str, request: Requested, wholly: 
     return connection.execute(asked.limit(1)).first() is not None
 
 
-def cancel_unsaid(connection: Connection, run: str, request: Requested, channel: str, now: datetime) -> None:
-    """Ends what is still to be told of a request, unless somebody is about to tell it."""
-    mine = (_MESSAGE.key == channel_key(request.key, channel), _MESSAGE.outcome.is_(None))
-    free = or_(_MESSAGE.taken_until.is_(None), _MESSAGE.taken_until <= now)
-    ending = update(STREAM_MESSAGE).where(*_for_record(run, request), *mine, free)
-    connection.execute(ending.values(outcome=CANCELLED, ended=now, taken_until=None))
+def cancel_unsaid(connection: Connection, run: str, request: Requested, keys: Collection[str], now: datetime) -> bool:
+    """Ends what is still to be told of a request under these keys; returns whether some of it is being told.
+
+    What somebody has taken may have been sent, even if the lease is over: who has it or takes it next says what became
+    of it. What is ended here can no longer be taken.
+    """
+    mine = (*_for_record(run, request), _MESSAGE.key.in_(keys), _MESSAGE.outcome.is_(None))
+    ending = update(STREAM_MESSAGE).where(*mine, _MESSAGE.taken_until.is_(None))
+    was_lost = _MESSAGE.lost > 0
+    became = {
+        "outcome": case((was_lost, UNSURE), else_=CANCELLED),
+        "reason": case((was_lost, NOT_SAID), else_=_MESSAGE.reason),
+    }
+    connection.execute(ending.values(**became, ended=now))
+    return connection.execute(select(_MESSAGE.seq).where(*mine).limit(1)).first() is not None
 
 
 def _for_record(run: str, request: Requested) -> tuple[ColumnElement[bool], ...]:

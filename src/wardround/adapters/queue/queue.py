@@ -99,6 +99,11 @@ class Queue:
             with self.database.writing() as connection:
                 connection.execute(extending, rows)
 
+    def holds(self, connection: Connection, message: Message) -> bool:
+        """Returns whether nobody else has taken the message meanwhile, so that it can still be finished."""
+        held = select(_MESSAGE.seq).where(_held())
+        return connection.execute(held, {"of": message.seq, "since": message.began}).first() is not None
+
     def put_in(self, connection: Connection, puts: Sequence[Put], now: datetime | None = None) -> list[int | None]:
         """Stores messages in the caller's transaction; returns the number of each, and None for a repetition.
 
