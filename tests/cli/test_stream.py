@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from tests.stream.feeding import settings_file
 
 from wardround.adapters.database.database import opened
 from wardround.adapters.queue.message import DEAD, Done, Put
@@ -16,23 +17,12 @@ from wardround.cli.main import wardround
 from wardround.settings import database_in
 
 SECRET = "MSH|^~\\&|…|PID|4711|Meier"
-FILE = """
-sources:
-  main:
-    listen: 127.0.0.1:2575
-    fhir: http://127.0.0.1:1/fhir
-    time_zone: Europe/Berlin
-    patients: [{namespace: HOSP, system: "https://hospital.example.org/patients"}]
-    visits: {namespace: VISITS, system: "https://hospital.example.org/visits"}
-    units: [MICU]
-"""
 
 
 @pytest.fixture
 def called(tmp_path: Path):
     """called(*words) returns what the command says, about a database of its own."""
-    settings = tmp_path / "stream.yaml"
-    settings.write_text(FILE, encoding="utf-8")
+    settings = settings_file(tmp_path)
     environment = {"WARDROUND_DATABASE": database_in(tmp_path), "WARDROUND_STREAM": str(settings), "USER": "ward"}
 
     def call(*words: str) -> Result:

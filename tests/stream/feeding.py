@@ -4,6 +4,7 @@ import re
 from contextlib import contextmanager
 from pathlib import Path
 
+import yaml
 from sqlalchemy import select
 
 from wardround.adapters.database.database import opened
@@ -31,6 +32,14 @@ def settings(*sources, **keys):
         **keys,
     }
     return StreamSettings.model_validate({"sources": dict.fromkeys(sources or ("main",), one)})
+
+
+def settings_file(folder, given=None, **more):
+    """Writes settings into a file, with `more` keys beside the sources; returns its path."""
+    file = folder / "stream.yaml"
+    content = (given or settings()).model_dump(mode="json", exclude_unset=True)
+    file.write_text(yaml.safe_dump({**content, **more}))
+    return file
 
 
 class Fed:

@@ -16,6 +16,7 @@ from wardround.adapters.database.kept import write_kept
 from wardround.adapters.database.tables import NOTIFICATION, STREAM_BODY, STREAM_MESSAGE
 from wardround.adapters.database.visits import kept
 from wardround.adapters.models.store import ModelStore
+from wardround.adapters.pseudonyms import Pseudonyms
 from wardround.adapters.queue.message import Done, Put
 from wardround.adapters.queue.queue import Queue
 from wardround.adt.known import Kind, Name
@@ -87,6 +88,7 @@ class Hospital:
     endpoint: dict[str, Any] = field(default_factory=dict)
     channels: dict[str, Reach] = field(default_factory=dict)
     sources: tuple[str, ...] = (FEED,)
+    pseudonyms: Pseudonyms = PSEUDONYMS
 
     def __post_init__(self) -> None:
         conditions = load_conditions(self.settings.schemas)
@@ -103,7 +105,7 @@ class Hospital:
 
     @property
     def query(self) -> Query:
-        return Query(self.servers, self.ways, NumbersNow(self.queue, PSEUDONYMS))
+        return Query(self.servers, self.ways, NumbersNow(self.queue, self.pseudonyms))
 
     @property
     def predict(self) -> Predict:
@@ -185,7 +187,7 @@ class Hospital:
     def merge(self, kind: Kind, old: Identifier, new: Identifier) -> None:
         """Makes a number another one, as the stage `flag` does."""
         with self.queue.database.writing() as connection:
-            keys = keys_of(self.queue.run, FEED, PSEUDONYMS)
+            keys = keys_of(self.queue.run, FEED, self.pseudonyms)
             write_kept(connection, kept(keys, {}, {Name(kind, old): new}, AS_OF))
 
     def work(self, stage: Stage, after: timedelta = timedelta()) -> list[Done]:

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from click.testing import CliRunner, Result
 from sqlalchemy import select
 from tests.adt.ward import adt, merge, swap
 from tests.fixtures.icu import AS_OF
-from tests.stream.feeding import queue_in
+from tests.stream.feeding import queue_in, settings, settings_file
 from tests.stream.hospital import FEED, MRN, VISIT, Hospital
 
 from wardround.adapters.database.notifications import ToldOf, keep_told
@@ -36,11 +35,10 @@ from wardround.core.identifier import Identifier
 from wardround.results.alert_policy import Notification
 from wardround.settings import database_in, places_in_environment
 from wardround.stream import flag
-from wardround.stream.query import Query
 from wardround.stream.raw import raw
 from wardround.stream.subscriptions.announced import announced
 from wardround.stream.subscriptions.notification import Notified
-from wardround.stream.visit_keys import NumbersNow, keys_of
+from wardround.stream.visit_keys import keys_of
 
 HOUR = timedelta(hours=1)
 BRANCHES = [{"id": "now", "at": ["0h", "1h"]}, {"id": "trial", "at": ["0h"], "mode": "shadow"}]
@@ -63,20 +61,12 @@ def named(body: bytes, name: str) -> bytes:
 def played(hospital_with: Callable[..., Hospital], tmp_path: Path) -> Hospital:
     """A hospital with two patients, a and b, both scored and with dead letters; a had two other numbers before."""
     hospital = hospital_with(BRANCHES)
-    source = {
-        "fhir": hospital.url,
-        "time_zone": "Europe/Berlin",
-        "units": ["MICU", "SICU"],
-        "patients": [{"system": MRN, "namespace": "HOSP"}],
-        "visits": {"system": VISIT, "namespace": "VISITS"},
-    }
-    (tmp_path / "stream.yaml").write_text(yaml.safe_dump({"sources": {FEED: source}}))
+    file = settings_file(tmp_path, settings(FEED, fhir=hospital.url, units=["MICU", "SICU"]))
     hospital.ward.stay("a", lactate=6.0)
     hospital.ward.stay("b", lactate=2.5)
     hospital.upload()
-    hospital.settings = replace(
-        hospital.settings, stream=tmp_path / "stream.yaml", database=database_in(tmp_path), var=tmp_path / "var"
-    )
+    hospital.settings = replace(hospital.settings, stream=file, database=database_in(tmp_path), var=tmp_path / "var")
+    hospital.pseudonyms = Pseudonyms.in_folder(hospital.settings.var)  # those of the stage `flag`
     bodies = [
         named(adt("A01", "V-a", of="P-older", when=AS_OF), "NAME-A"),
         named(adt("A01", "V-b", of="P-b", when=AS_OF), "NAME-B"),
@@ -92,8 +82,7 @@ def played(hospital_with: Callable[..., Hospital], tmp_path: Path) -> Hospital:
     hospital.queue.put([raw(body, FEED, AS_OF + timedelta(minutes=place)) for place, body in enumerate(bodies)])
     with flag.opened(hospital.settings, hospital.queue) as stage:
         hospital.run(stage, after=HOUR)
-    query = Query(hospital.servers, hospital.ways, NumbersNow(hospital.queue, pseudonyms(hospital)))
-    hospital.run(query, hospital.predict, hospital.notify, after=HOUR + timedelta(minutes=1))
+    hospital.run(hospital.query, hospital.predict, hospital.notify, after=HOUR + timedelta(minutes=1))
     with hospital.queue.database.writing() as connection:
         for number in ("V-a", "V-b"):
             told = ToldOf(key_of(hospital, number), "sepsis", "ward")
@@ -108,12 +97,8 @@ def played(hospital_with: Callable[..., Hospital], tmp_path: Path) -> Hospital:
     return hospital
 
 
-def pseudonyms(hospital: Hospital) -> Pseudonyms:
-    return Pseudonyms.in_folder(hospital.settings.var)
-
-
 def key_of(hospital: Hospital, number: str) -> str:
-    return keys_of("", FEED, pseudonyms(hospital)).of(Name(Kind.VISIT, Identifier(VISIT, number)))
+    return keys_of("", FEED, hospital.pseudonyms).of(Name(Kind.VISIT, Identifier(VISIT, number)))
 
 
 @pytest.fixture

@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
-from tests.stream.flagging import source
+from tests.stream.feeding import settings_file
 from tests.stream.hospital import ONE_BRANCH, with_branches
 
 from wardround.adapters.database.database import opened
@@ -50,8 +49,7 @@ def loaded(script: str, environment: dict[str, str]) -> set[str]:
 
 
 def test_the_stage_flag_handles_messages_without_pandas(settings: Settings, tmp_path: Path) -> None:
-    file = tmp_path / "stream.yaml"
-    file.write_text(yaml.safe_dump({"sources": {"main": source().model_dump(mode="json", exclude_defaults=True)}}))
+    file = settings_file(tmp_path)
     own = replace(with_branches(settings, tmp_path / "home", ONE_BRANCH), stream=file, var=tmp_path)
     own = replace(own, database=f"sqlite:///{tmp_path / 'wardround.sqlite'}")
     with opened(own.database):  # An installation has one, and only who makes it needs alembic.

@@ -10,9 +10,8 @@ from urllib.request import urlopen
 
 import orjson
 import pytest
-import yaml
 from tests.hl7.messages import message
-from tests.stream.feeding import WAIT, code, settings, stored
+from tests.stream.feeding import WAIT, code, settings, settings_file, stored
 
 from wardround.adapters.database.database import opened
 from wardround.adapters.mllp.framing import framed
@@ -25,8 +24,7 @@ from wardround.settings import database_in
 
 def written(folder, sources):
     """Writes the settings into a file; returns the environment of a process that uses them."""
-    file = folder / "stream.yaml"
-    file.write_text(yaml.safe_dump(sources.model_dump(mode="json", exclude_none=True)))
+    file = settings_file(folder, sources)
     return {**os.environ, "WARDROUND_STREAM": str(file), "WARDROUND_DATABASE": database_in(folder)}
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from tests.fixtures.icu import AS_OF
-from tests.stream.hospital import FEED, MRN, TOLD, VISIT, Hospital
+from tests.stream.feeding import settings as feed
+from tests.stream.feeding import settings_file
+from tests.stream.hospital import FEED, TOLD, Hospital
 from tests.stream.receiver import Receiver
 
 from wardround.errors import FhirError, SettingsError, SpecError
@@ -23,10 +24,8 @@ SECRET = "a secret of the ward's own pager"
 
 def settings_with(hospital: Hospital, folder: Path, channels: dict[str, Any], secret: str = SECRET) -> Settings:
     (folder / "ward.secret").write_text(secret)
-    authorities = {"patients": [{"system": MRN, "namespace": "H"}], "visits": {"system": VISIT, "namespace": "H"}}
-    source = {"fhir": hospital.url, "time_zone": "Europe/Berlin", "units": ["MICU"], **authorities}
-    (folder / "stream.yaml").write_text(yaml.safe_dump({"sources": {FEED: source}, "channels": channels}))
-    return replace(hospital.settings, stream=folder / "stream.yaml")
+    file = settings_file(folder, feed(FEED, fhir=hospital.url), channels=channels)
+    return replace(hospital.settings, stream=file)
 
 
 def test_an_admission_goes_through_the_stages_as_they_are_run(

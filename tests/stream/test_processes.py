@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 import requests
 from tests.adapters.queue.conftest import NOW, raw
+from tests.stream.feeding import settings as feed
+from tests.stream.feeding import settings_file
 
 from wardround.adapters.child_service import ChildService, child_service
 from wardround.adapters.database.database import opened
@@ -28,22 +30,10 @@ from wardround.stream.processes import CannotStart, run_all
 from wardround.stream.stage_metrics import StageMetrics
 from wardround.stream.stages import PROCESSES
 
-FILE = """
-sources:
-  main:
-    listen: 127.0.0.1:0
-    fhir: http://127.0.0.1:1/fhir
-    time_zone: Europe/Berlin
-    patients: [{namespace: HOSP, system: "https://hospital.example.org/patients"}]
-    visits: {namespace: VISITS, system: "https://hospital.example.org/visits"}
-    units: [MICU]
-"""
-
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    settings = tmp_path / "stream.yaml"
-    settings.write_text(FILE, encoding="utf-8")
+    settings = settings_file(tmp_path, feed(fhir="http://127.0.0.1:1/fhir"))
     own = {
         "WARDROUND_DATABASE": database_in(tmp_path),
         "WARDROUND_STREAM": str(settings),

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.fixtures.icu import AS_OF
+from tests.stream.feeding import settings as feed
+from tests.stream.feeding import settings_file
 from tests.stream.flagging import PSEUDONYMS
 from tests.stream.hospital import FEED, MRN, VISIT, Hospital
 
@@ -324,10 +326,7 @@ def test_with_another_key_of_pseudonyms_the_stage_waits_instead_of_overlooking_m
 
 
 def test_with_another_key_of_pseudonyms_it_does_not_even_start(hospital: Hospital, tmp_path: Path) -> None:
-    source = {"fhir": hospital.url, "time_zone": "UTC", "units": ["MICU"]}
-    source |= {"patients": [{"system": MRN, "namespace": "HOSP"}], "visits": {"system": VISIT, "namespace": "VISITS"}}
-    file = tmp_path / "stream.yaml"
-    file.write_text(yaml.safe_dump({"sources": {FEED: source}}))
+    file = settings_file(tmp_path, feed(FEED, fhir=hospital.url))
     settings = replace(hospital.settings, stream=file, var=tmp_path)
     with query.opened(settings, hospital.queue):
         pass

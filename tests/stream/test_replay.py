@@ -13,11 +13,12 @@ from click.testing import CliRunner
 from sqlalchemy import delete, func, select, update
 from tests.adt.ward import adt
 from tests.fixtures.icu import AS_OF
-from tests.stream.feeding import queue_in
-from tests.stream.hospital import FEED, MRN, VISIT, Hospital, promote_with
+from tests.stream.feeding import queue_in, settings, settings_file
+from tests.stream.hospital import FEED, Hospital, promote_with
 
 from wardround.adapters.database.tables import STREAM_BODY, STREAM_MESSAGE
 from wardround.adapters.models.store import ModelStore
+from wardround.adapters.pseudonyms import Pseudonyms
 from wardround.adapters.queue.queue import Queue
 from wardround.cli.main import wardround
 from wardround.errors import SpecError
@@ -43,18 +44,14 @@ def queue(tmp_path: Path) -> Iterator[Queue]:
 def played(hospital_with: Callable[..., Hospital], tmp_path: Path) -> Hospital:
     """A hospital whose feed brought four patients; one has too little data for an hour."""
     hospital = hospital_with(BRANCHES)
-    authorities = {
-        "patients": [{"system": MRN, "namespace": "HOSP"}],
-        "visits": {"system": VISIT, "namespace": "VISITS"},
-    }
-    source = {"fhir": hospital.url, "time_zone": "Europe/Berlin", "units": ["MICU", "SICU"], **authorities}
-    (tmp_path / "stream.yaml").write_text(yaml.safe_dump({"sources": {FEED: source}}))
+    file = settings_file(tmp_path, settings(FEED, fhir=hospital.url, units=["MICU", "SICU"]))
     for name, lactate in (("a", 6.0), ("b", 2.5), ("c", 0.6)):
         hospital.ward.stay(name, lactate=lactate)
     hospital.ward.stay("d", lactate=None, vitals=False)
     hospital.upload()
     own = database_in(tmp_path)
-    hospital.settings = replace(hospital.settings, stream=tmp_path / "stream.yaml", database=own)
+    hospital.settings = replace(hospital.settings, stream=file, database=own)
+    hospital.pseudonyms = Pseudonyms.in_folder(hospital.settings.var)  # those of the stage `flag`
     bodies = [adt("A01", f"V-{name}", of=f"P-{name}", when=AS_OF) for name in "abcd"]
     bodies += [adt("A02", "V-b", "SICU", of="P-b", when=AS_OF), adt("A13", "V-a", of="P-a", when=AS_OF)]
     hospital.queue.put([raw(body, FEED, AS_OF + timedelta(minutes=place)) for place, body in enumerate(bodies)])

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from tests.adapters.queue.conftest import NOW, raw
+from tests.stream.feeding import settings as feed
 from tests.stream.receiver import receiving
 
 from wardround.adapters.database.database import opened
@@ -91,11 +92,7 @@ def own(urls):
 
 
 def settings(**limits) -> StreamSettings:
-    authority = {"namespace": "HOSP", "system": "urn:hosp"}
-    source = {"listen": "127.0.0.1:2575", "fhir": "http://127.0.0.1:1/fhir", "time_zone": "UTC", "units": ["MICU"]}
-    return StreamSettings(
-        sources={"main": {**source, "patients": [authority], "visits": authority}}, alarms={"free": 1, **limits}
-    )
+    return feed().model_copy(update={"alarms": Alarms.model_validate({"free": 1, **limits})})
 
 
 @pytest.fixture

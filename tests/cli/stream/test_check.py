@@ -3,10 +3,9 @@
 import json
 
 import pytest
-import yaml
 from click.testing import CliRunner
 from tests.hl7.messages import message
-from tests.stream.feeding import settings
+from tests.stream.feeding import settings_file
 
 from wardround.cli.stream import command
 from wardround.stream.checking import NO_BRANCH, NOT_WATCHED
@@ -17,8 +16,7 @@ def checking(tmp_path, monkeypatch):
     """checking(content, *options) returns what the command prints about a file with this content."""
     monkeypatch.setenv("WARDROUND_STREAM", str(tmp_path / "stream.yaml"))
     monkeypatch.setenv("WARDROUND_DATABASE", f"sqlite:///{tmp_path}/none.sqlite")
-    sources = settings().model_dump(mode="json", exclude_none=True)
-    (tmp_path / "stream.yaml").write_text(yaml.safe_dump(sources))
+    settings_file(tmp_path)
 
     def run(content, *options):
         (tmp_path / "a.hl7").write_bytes(content)

@@ -3,10 +3,9 @@
 import json
 
 import pytest
-import yaml
 from click.testing import CliRunner
 from tests.hl7.messages import message
-from tests.stream.feeding import settings, stored
+from tests.stream.feeding import settings, settings_file, stored
 
 from wardround.adapters.database.database import opened
 from wardround.adapters.queue.queue import Queue
@@ -22,9 +21,8 @@ def importing(tmp_path, monkeypatch):
     """importing(*contents) imports files with these contents; returns the counts, or raises what it raised."""
     monkeypatch.setenv("WARDROUND_DATABASE", database_in(tmp_path))
     monkeypatch.setenv("WARDROUND_STREAM", str(tmp_path / "stream.yaml"))
-    sources = settings("main", "tests", largest="4kB").model_dump(mode="json", exclude_none=True)
-    sources["sources"]["tests"]["processing"] = "T"
-    (tmp_path / "stream.yaml").write_text(yaml.safe_dump(sources))
+    main, tests = (settings(name, largest="4kB", processing=kind) for name, kind in (("main", "P"), ("tests", "T")))
+    settings_file(tmp_path, main.model_copy(update={"sources": {**main.sources, **tests.sources}}))
 
     def run(*contents, source="main"):
         files = []

@@ -5,12 +5,12 @@ from datetime import timedelta
 import pytest
 from tests.adt.ward import adt
 from tests.fixtures.icu import AS_OF
+from tests.stream.feeding import settings
 from tests.stream.flagging import PSEUDONYMS
-from tests.stream.hospital import FEED, MRN, VISIT, Hospital
+from tests.stream.hospital import FEED, Hospital
 
 from wardround.adapters.files.run_folder import RunFolder
 from wardround.fhir.endpoint import FhirEndpoint
-from wardround.spec.stream import StreamSource
 from wardround.stream.flag import Flag
 from wardround.stream.raw import raw
 from wardround.stream.upkeep import Feeding, Reconciled, reconcile
@@ -23,15 +23,7 @@ class Upkeep:
 
     def __init__(self, hospital: Hospital) -> None:
         self.hospital = hospital
-        self.source = StreamSource.model_validate(
-            {
-                "fhir": hospital.url,
-                "time_zone": "UTC",
-                "patients": [{"system": MRN, "namespace": "HOSP"}],
-                "visits": {"system": VISIT, "namespace": "VISITS"},
-                "units": ["MICU"],
-            }
-        )
+        self.source = settings(FEED, fhir=hospital.url).sources[FEED]
 
     def announce(self, *bodies: bytes) -> None:
         self.hospital.queue.put([raw(body, FEED, AS_OF) for body in bodies])
