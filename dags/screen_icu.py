@@ -9,6 +9,8 @@ also runs once in shadow mode: it scores and reports, but writes nothing.
   live. Nothing was written. Press the connection's Test button, check `wardround model list`, then clear the task.
 * *suspended by* in the message of any task: somebody has switched the condition off. `wardround model list` says why.
   Nothing is computed for people until `suspend__<condition>` or `wardround model resume` switches it on again.
+* WARDROUND_RUNS or WARDROUND_MODELS in the message of any task: the worker named there does not share that folder with
+  the one that ran `find_stays`. Give both the same, then clear `find_stays`.
 * a chunk of `extract`, `score` or `publish`: the other chunks are not affected; the stays of this one are *failed* in
   the ledger. The log names the rule and the resource. Clear the chunk to retry it: nothing is ever written twice.
 * `check_quality`: too many feature rows failed the checks, so nothing was written. The validation part of the report
@@ -32,6 +34,7 @@ from wardround.airflow.defaults import task_defaults, time_to_find
 from wardround.airflow.forms import first_day, screening_form
 from wardround.airflow.guard import task
 from wardround.airflow.schedules import screening_schedule
+from wardround.airflow.sharing import MARK, mark_of, task_after
 from wardround.airflow.sources import screening_dags
 from wardround.airflow.tags import Tag
 from wardround.settings import settings_from
@@ -51,39 +54,40 @@ def screen_icu(condition: Condition, source: str) -> None:
 
         run, chunks = screening_tasks.find_stays(condition.id, params, dag_run)
         ti.xcom_push("run", run)
+        ti.xcom_push(MARK, mark_of(run, condition.id))
         return chunks
 
-    @task(pool=source, map_index_template=CHUNK)
+    @task_after("find_stays", pool=source, map_index_template=CHUNK)
     def extract(run: str, chunk: int, params: Any = None, dag_run: Any = None) -> None:
         from wardround.airflow import screening_tasks
 
         screening_tasks.extract(run, chunk, params, dag_run)
 
-    @task(trigger_rule=ALL_ENDED)
+    @task_after("find_stays", trigger_rule=ALL_ENDED)
     def check_quality(run: str) -> None:
         from wardround.workflows import screen
 
         screen.check_quality(run, settings_from())
 
-    @task(map_index_template=CHUNK, inlets=[live_model(condition.id)])
+    @task_after("find_stays", map_index_template=CHUNK, inlets=[live_model(condition.id)])
     def score(run: str, chunk: int) -> None:
         from wardround.airflow import screening_tasks
 
         screening_tasks.score(run, chunk)
 
-    @task(pool=source, map_index_template=CHUNK)
+    @task_after("find_stays", pool=source, map_index_template=CHUNK)
     def publish(run: str, chunk: int, params: Any = None, dag_run: Any = None) -> None:
         from wardround.airflow import screening_tasks
 
         screening_tasks.publish(run, chunk, params, dag_run)
 
-    @task(pool=source, trigger_rule=ALL_ENDED)
+    @task_after("find_stays", pool=source, trigger_rule=ALL_ENDED)
     def reconcile(run: str, params: Any = None, dag_run: Any = None) -> None:
         from wardround.airflow import screening_tasks
 
         screening_tasks.reconcile(run, params, dag_run)
 
-    @task(trigger_rule=ALL_ENDED)
+    @task_after("find_stays", trigger_rule=ALL_ENDED)
     def report(run: str, ti: Any = None) -> None:
         from wardround.airflow import screening_tasks
 

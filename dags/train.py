@@ -32,6 +32,7 @@ from wardround.airflow.defaults import task_defaults
 from wardround.airflow.forms import approval_form, training_form
 from wardround.airflow.guard import task
 from wardround.airflow.schedules import training_schedule
+from wardround.airflow.sharing import MARK, mark_of, task_after
 from wardround.airflow.tags import Tag
 from wardround.settings import settings_from
 from wardround.spec.conditions import Condition
@@ -41,48 +42,50 @@ def train(condition: Condition) -> None:
     """Adds the tasks for one condition; each calls the function of the same name in wardround.workflows.train."""
 
     @task
-    def load(params: Any = None, dag_run: Any = None) -> str:
+    def load(params: Any = None, dag_run: Any = None, ti: Any = None) -> str:
         from wardround.airflow import training_tasks
 
-        return training_tasks.load(condition.id, params, dag_run)
+        run = training_tasks.load(condition.id, params, dag_run)
+        ti.xcom_push(MARK, mark_of(run, condition.id))
+        return run
 
-    @task
+    @task_after("load")
     def build_table(run: str) -> list[str]:
         from wardround.workflows import train
 
         return train.build_table(run, settings_from())
 
-    @task(map_index_template="{{ task.op_kwargs['candidate'] }}")
+    @task_after("load", map_index_template="{{ task.op_kwargs['candidate'] }}")
     def fit_candidate(run: str, candidate: str) -> None:
         from wardround.workflows import train
 
         train.fit_candidate(run, candidate, settings_from())
 
-    @task
+    @task_after("load")
     def evaluate(run: str) -> None:
         from wardround.workflows import train
 
         train.evaluate(run, settings_from())
 
-    @task
+    @task_after("load")
     def check_leakage(run: str) -> None:
         from wardround.workflows import train
 
         train.check_leakage(run, settings_from())
 
-    @task
+    @task_after("load")
     def write_card(run: str) -> None:
         from wardround.workflows import train
 
         train.write_card(run, settings_from())
 
-    @task
+    @task_after("load")
     def compare(run: str) -> None:
         from wardround.airflow import training_tasks
 
         training_tasks.compare(run)
 
-    @task(outlets=[live_model(condition.id)])
+    @task_after("load", outlets=[live_model(condition.id)])
     def promote(run: str, answer: dict[str, str], outlet_events: Any = None) -> None:
         from wardround.airflow import training_tasks
 

@@ -40,3 +40,11 @@ def test_the_command_line_says_so_without_a_traceback(tmp_path: Path) -> None:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == SettingsError.exit_code
     assert done.stderr == "wardround: WARDROUND_PROBABILITY: is 'odds', expected fraction or percent; correct it\n"
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/models", "gs://bucket", "file:///models"])
+def test_a_model_store_at_a_url_is_refused_and_not_taken_for_a_folder_of_that_name(url: str) -> None:
+    with pytest.raises(
+        SettingsError, match=f"^WARDROUND_MODELS: is '{url}', expected a folder.*; give a folder that all"
+    ):
+        settings_from({"WARDROUND_MODELS": url})

@@ -120,7 +120,9 @@ class Settings:
     models: Annotated[
         Path,
         Variable(
-            "WARDROUND_MODELS", "the model store", default="`include/models`; installed from a wheel, `var/models`"
+            "WARDROUND_MODELS",
+            "the model store, a folder",
+            default="`include/models`; installed from a wheel, `var/models`",
         ),
     ]
     database: Annotated[
@@ -279,6 +281,11 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
     carried = home == _CARRIED
     var = Path(environment.get("WARDROUND_VAR", Path("var") if carried else home / "var")).absolute()
     models = environment.get("WARDROUND_MODELS", var / "models" if carried else home / "include" / "models")
+    if "://" in str(models):
+        raise SettingsError(
+            f"WARDROUND_MODELS: is {str(models)!r}, expected a folder, because object storage cannot lock a promotion;"
+            " give a folder that all machines share (NFS); runs may be in object storage (WARDROUND_RUNS)"
+        )
     places: dict[str, Any] = {
         "home": home,
         "var": var,

@@ -30,6 +30,7 @@ from wardround.errors import (
     RunIncomplete,
     RunNotFound,
     SpecError,
+    StorageError,
 )
 from wardround.spec.loading import load_condition
 from wardround.workflows.suspension import suspend
@@ -167,6 +168,12 @@ def test_the_message_for_an_unknown_condition_lists_the_known_ones(settings) -> 
 def test_without_a_model_the_server_is_not_asked(settings, tmp_path) -> None:
     result = screened(settings, NOWHERE, WARDROUND_MODELS=str(tmp_path / "none"))
     assert isinstance(result.exception, ModelError)
+
+
+def test_storage_of_runs_without_its_library_is_refused_before_the_server_is_asked(settings) -> None:
+    result = screened(settings, NOWHERE, WARDROUND_RUNS="gs://bucket/runs")
+    assert isinstance(result.exception, StorageError)
+    assert "needs gcsfs, which is not installed; install wardround[gcs]" in str(result.exception)
 
 
 def test_the_message_for_an_unknown_server_profile_lists_the_known_ones(settings) -> None:

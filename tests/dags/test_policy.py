@@ -43,6 +43,13 @@ def test_every_task_is_guarded(dag):
         assert all(getattr(each, "guarded", False) for each in called), task.task_id
 
 
+def test_every_task_after_the_one_that_opens_a_run_checks_that_its_worker_shares_the_run(dag):
+    """The task that asks a person reads the run as well; it is followed by one that checks."""
+    opener = {"screen_icu": "find_stays", "train": "load"}.get(dag.dag_id.partition("__")[0])
+    after = [task for task in dag.tasks if opener and task.task_id not in (opener, "approve")]
+    assert [getattr(task.python_callable, "after", None) for task in after] == [opener] * len(after)
+
+
 def test_every_task_has_the_time_limit_of_its_kind(dag):
     """The kind is the prefix of the DAG's id. The task that waits for an export has the export's time on top."""
     longest = {

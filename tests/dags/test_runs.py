@@ -206,7 +206,7 @@ def test_a_task_that_waits_for_its_source_gives_up_its_slot_and_loses_nothing(ho
         assert sorted(row[0] for row in waited.filter(TaskInstance.run_id == end.run_id)) == ["extract", "find_stays"]
 
 
-def test_xcom_contains_only_references(screened):
+def test_xcom_contains_only_references(hospital, screened):
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
 
@@ -218,6 +218,13 @@ def test_xcom_contains_only_references(screened):
         }
     assert kept == {
         ("find_stays", "run"): folder.read_json("summary.json")["run"],
+        ("find_stays", "opened"): {
+            **folder.read_json("opened.json"),
+            "runs": hospital.settings.runs,
+            "models": str(hospital.settings.models),
+            "condition": "sepsis",
+            "decisions": ModelStore(hospital.settings.models).head("sepsis"),
+        },
         ("find_stays", "return_value"): folder.read_json("chunks.json")["chunks"],
         ("report", "report"): folder.location("report.html"),
         ("report", "counts"): {name: folder.read_json("summary.json")[name] for name in COUNTS},

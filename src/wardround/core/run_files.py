@@ -10,6 +10,8 @@ from typing import Final
 # Of every run.
 REQUEST: Final = "request.json"
 """The request, and what the run was opened with (`core.stored_request`). A folder with this file is that of a run."""
+OPENED: Final = "opened.json"
+"""Who opened the run in Airflow (`host`), and a `token` that shows the tasks after it that they see the same folder."""
 STAYS: Final = "stays.parquet"
 """For a screening: every stay found, with STAY_COLUMNS and the columns below. For a training: the stays of its cohort,
 with the outcome, the onset and the hours of the first and the last prediction."""

@@ -122,8 +122,9 @@ def test_what_a_killed_writer_left_anywhere_in_a_run_is_removed_and_what_is_writ
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["chunk-0001", "features.parquet"]
 
 
-def test_lines_that_fail_half_way_leave_no_file(tmp_path: Path) -> None:
-    folder = RunFolder(str(tmp_path))
+@pytest.mark.parametrize("url", ["{tmp}", "memory://half-way"])
+def test_lines_that_fail_half_way_leave_no_file(url: str, tmp_path: Path) -> None:
+    folder = RunFolder(url.format(tmp=tmp_path))
 
     def lines() -> Iterator[str]:
         yield "one\n"

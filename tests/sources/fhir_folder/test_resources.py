@@ -69,6 +69,43 @@ def test_a_folder_may_be_at_a_url() -> None:
     assert ids(FhirFolder("memory://a-folder")) == ["1"]
 
 
+class Buffered(fsspec.get_filesystem_class("memory")):
+    """An object store whose files are read by blocks, as fsspec reads those of S3; counts what it hands out."""
+
+    protocol = "buffered"
+    handed_out = 0
+
+    def _open(self, path, mode="rb", **_options):
+        content = self.cat_file(path)
+
+        class File(fsspec.spec.AbstractBufferedFile):
+            def _fetch_range(self, start, end):
+                return content[start:end]
+
+            def read(self, length=-1):
+                part = super().read(length)
+                Buffered.handed_out += len(part)
+                return part
+
+        return File(self, path, mode)
+
+    @classmethod
+    def _strip_protocol(cls, path):
+        return super()._strip_protocol(path.replace("buffered://", "memory://"))
+
+
+fsspec.register_implementation("buffered", Buffered, clobber=True)
+
+
+def test_each_byte_of_a_file_in_object_storage_is_read_once_and_not_once_a_line() -> None:
+    lines = [json.dumps(patient(str(number))) for number in range(5000)]
+    content = "\n".join(lines).encode()
+    fsspec.filesystem("memory").pipe_file("/once/a.ndjson", content)
+    Buffered.handed_out = 0
+    assert len(ids(FhirFolder("buffered://once"))) == len(lines)
+    assert Buffered.handed_out == len(content)
+
+
 def test_an_exports_log_manifest_and_errors_are_not_data(tmp_path: Path) -> None:
     write(tmp_path, "Patient.ndjson", patient("1"))
     write(tmp_path, "log.ndjson", {"eventId": "kickoff"})

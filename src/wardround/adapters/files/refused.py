@@ -65,9 +65,10 @@ def storing(place: Path) -> Iterator[None]:
         raise refused(place, error) from None
 
 
-def refused(place: Path | str, error: OSError) -> StorageError:
+def refused(place: Path | str, error: Exception) -> StorageError:
     """Returns our error for one of the operating system's, or of an object store's."""
-    return _error(place, *_CAUSES.get(error.errno or 0, (f"refused ({type(error).__name__})", "check the place")))
+    number = getattr(error, "errno", None) or 0
+    return _error(place, *_CAUSES.get(number, (f"refused ({type(error).__name__})", "check the place")))
 
 
 @contextmanager

@@ -6,20 +6,21 @@ A file is either whole or absent.
 import io
 import re
 import secrets
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
-import fsspec
 import orjson
 import pandas as pd
 from pyarrow import BufferReader
 from pyarrow.parquet import ParquetFile
 
-from wardround.adapters.files.refused import refused, storing
+from wardround.adapters.files.refused import storing
+from wardround.adapters.files.storage import asking, is_local, storage_at
 from wardround.adapters.files.whole_file import UNFINISHED, remove_leftovers, whole_file
 from wardround.core import run_files
 from wardround.errors import RunNotFound
@@ -49,14 +50,14 @@ def _as_of_part(as_of: pd.Timestamp) -> str:
 class RunFolder:
     """Reads and writes the files of one run by their names (`chunk-0001/events.parquet`).
 
-    A file is written under a temporary name and then moved, so that a killed or repeated task leaves no partial file.
-    Reading and writing raise StorageError if the storage refuses it.
+    A local file is written under a temporary name and then moved, and an object is uploaded in one go, so that a killed
+    or repeated task leaves no partial file. Every method raises StorageError if the storage refuses it.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
-        self._files, self._root = fsspec.core.url_to_fs(self.url)
-        self._is_local = "file" in _protocols_of(self._files)
+        self._files, self._root = storage_at(self.url)
+        self._is_local = is_local(self._files)
 
     @classmethod
     def of(cls, runs: str, run: str) -> "RunFolder":
@@ -121,18 +122,21 @@ class RunFolder:
         return self.read_bytes(name).decode()
 
     def exists(self, name: str) -> bool:
-        return bool(self._files.exists(self._path(name)))
+        with self._using(name):
+            return bool(self._files.exists(self._path(name)))
 
     def list(self, folder: str = "") -> list[str]:
         """Returns the names of all complete files under `folder`, sorted."""
-        paths = self._files.find(self._path(folder) if folder else self._root)
+        with self._using(folder):
+            paths = self._files.find(self._path(folder) if folder else self._root)
         names = [path[len(self._root) :].lstrip("/") for path in paths]
         return sorted(name for name in names if UNFINISHED not in name)
 
     def held_of(self, names: Iterable[str]) -> set[str]:
         """Returns which of these files in the run's own folder exist; bypasses any cache of the storage."""
-        self._files.invalidate_cache(self._root)
-        held = {path.rstrip("/").rsplit("/", 1)[-1] for path in self._files.ls(self._root, detail=False)}
+        with self._using(""):
+            self._files.invalidate_cache(self._root)
+            held = {path.rstrip("/").rsplit("/", 1)[-1] for path in self._files.ls(self._root, detail=False)}
         return held.intersection(names)
 
     def clear(self, folder: str = "", keep: tuple[str, ...] = ()) -> None:
@@ -165,12 +169,19 @@ class RunFolder:
         return f"{self._root}/{name}"
 
     def read_bytes(self, name: str) -> bytes:
-        with self.reading(name) as file:
-            return file.read()
+        try:
+            with self._using(name):
+                return bytes(self._files.cat_file(self._path(name)))
+        except FileNotFoundError:
+            raise self._lacks(name) from None
 
     def write_bytes(self, name: str, content: bytes) -> None:
-        with self.writing(name) as file:
-            file.write(content)
+        if self._is_local:
+            with self.writing(name) as file:
+                file.write(content)
+        else:
+            with self._using(name, to_write=True):
+                self._files.pipe_file(self._path(name), content)
 
     @contextmanager
     def writing(self, name: str) -> Iterator[BinaryIO]:
@@ -179,21 +190,12 @@ class RunFolder:
             with whole_file(Path(self._path(name))) as file:
                 yield file
             return
-        path = self._path(name)
-        # Every writer uses a different name: two attempts at one task may overlap.
-        temporary = f"{path}{UNFINISHED}{secrets.token_hex(4)}"
-        with self._using(name):
-            self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
-            opened = self._files.open(temporary, "wb")
-        try:
-            with opened as file:
-                yield file
-        except BaseException:
-            if self._files.exists(temporary):
-                self._files.rm_file(temporary)
-            raise
-        with self._using(name):
-            self._files.mv(temporary, path)
+        # An object appears when it is uploaded, and an upload that was begun ends as an object whatever happens.
+        with tempfile.NamedTemporaryFile() as file:
+            yield cast("BinaryIO", file)
+            file.flush()
+            with self._using(name, to_write=True):
+                self._files.put_file(file.name, self._path(name))
 
     @contextmanager
     def reading(self, name: str) -> Iterator[BinaryIO]:
@@ -202,44 +204,39 @@ class RunFolder:
             with self._using(name):
                 file = self._files.open(self._path(name), "rb")
         except FileNotFoundError:
-            raise RunNotFound(f"{self.url}: has no {name}, expected it from an earlier step; run that step") from None
+            raise self._lacks(name) from None
         with file:
             yield file
 
-    @contextmanager
-    def _using(self, name: str) -> Iterator[None]:
+    def _lacks(self, name: str) -> RunNotFound:
+        return RunNotFound(f"{self.url}: has no {name}, expected it from an earlier step; run that step")
+
+    def _using(self, name: str, *, to_write: bool = False) -> AbstractContextManager[None]:
         if self._is_local:
-            with storing(Path(self._path(name))):
-                yield
-            return
-        try:
-            yield
-        except FileNotFoundError:
-            raise
-        except OSError as error:  # an object store's own, without a number
-            raise refused(self.location(name), error) from None
+            return storing(Path(self._path(name)))
+        return asking(self.location(name), to_write=to_write)
 
 
 def locks_in(runs: str, otherwise: Path) -> Path:
     """Returns the lock folder shared by all who share the runs; `otherwise`, on one machine, for object storage."""
-    files, root = fsspec.core.url_to_fs(runs)
-    return Path(root) / ".locks" if "file" in _protocols_of(files) else otherwise
+    files, root = storage_at(runs)
+    return Path(root) / ".locks" if is_local(files) else otherwise
 
 
 def runs_in(runs: str) -> list[str]:
     """Returns the ids of the runs under the URL `runs`, sorted; none if there is no such folder."""
-    files, root = fsspec.core.url_to_fs(runs)
-    # Object storage caches its listings, and a long-lived process would never see another run.
-    files.invalidate_cache(root)
-    if not files.exists(root):
-        return []
-    names = (path.rstrip("/").rsplit("/", 1)[-1] for path in files.ls(root, detail=False))
+    files, root = storage_at(runs)
+    with asking(runs):
+        # Some storage remembers its listings all the same, and a long-lived process would never see another run.
+        files.invalidate_cache(root)
+        paths = files.ls(root, detail=False) if files.exists(root) else []
+    names = (path.rstrip("/").rsplit("/", 1)[-1] for path in paths)
     return sorted(name for name in names if RUN_ID.fullmatch(name))
 
 
 def read_together(runs: str, names: Iterable[str]) -> dict[str, bytes]:
     """Returns the files `<run>/<name>` under the URL `runs`, reading some at a time; missing files are left out."""
-    files, root = fsspec.core.url_to_fs(runs)
+    files, root = storage_at(runs)
 
     def content(name: str) -> tuple[str, bytes | None]:
         try:
@@ -247,7 +244,7 @@ def read_together(runs: str, names: Iterable[str]) -> dict[str, bytes]:
         except FileNotFoundError:
             return name, None
 
-    with ThreadPoolExecutor(_READERS) as readers:
+    with asking(runs), ThreadPoolExecutor(_READERS) as readers:
         return {name: found for name, found in readers.map(content, names) if found is not None}
 
 
@@ -257,7 +254,3 @@ def runs_before(runs: str, condition_id: str, as_of: pd.Timestamp, since: pd.Tim
     first, now = f"{prefix}{_as_of_part(since) if since else ''}", f"{prefix}{_as_of_part(as_of)}"
     mine = (run for run in runs_in(runs) if run.startswith(prefix))
     yield from sorted((run for run in mine if first <= run and run[: len(now)] < now), reverse=True)
-
-
-def _protocols_of(files: Any) -> tuple[str, ...]:
-    return (files.protocol,) if isinstance(files.protocol, str) else tuple(files.protocol)

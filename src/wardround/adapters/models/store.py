@@ -228,6 +228,14 @@ class ModelStore(ModelVersions):
         """Returns every decision about the condition's models, oldest first."""
         return self._read(condition_id).decisions
 
+    def head(self, condition_id: str) -> str:
+        """Returns the SHA-256 of the decisions so far."""
+        return self._read(condition_id).head
+
+    def once_was(self, condition_id: str, head: str) -> bool:
+        """Returns whether the decisions begin with those that had this SHA-256."""
+        return self._read(condition_id).once_was(head)
+
     def doubts(self, condition_id: str) -> str | None:
         """Returns why, and where, the decisions may not be the original ones; None if every line is as written."""
         folder = self._folder(condition_id)

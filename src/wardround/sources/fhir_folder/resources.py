@@ -12,12 +12,14 @@ from bisect import bisect_right
 from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import Final, Generic, NamedTuple, NoReturn, TypeVar
 
 import fsspec
 import orjson
 
+from wardround.adapters.files.storage import storage_at
 from wardround.errors import SourceDataError
 from wardround.fhir.page import called
 from wardround.fhir.references import Bases, Resource, is_id
@@ -38,6 +40,7 @@ _NOT_FHIR: Final = frozenset({"log.ndjson", "manifest.json"})  # written by Bulk
 _DELETED: Final = "deleted"
 _OPENING: Final = b'{"resourceType":"'
 _NO_BASES: Final = Bases()
+_READ_AT_ONCE: Final = 2**18  # bytes
 K = TypeVar("K", bound=Hashable)
 
 
@@ -102,7 +105,7 @@ class FhirFolder:
 
     def _files(self, account: Account) -> tuple[fsspec.AbstractFileSystem, list[tuple[str, str]]]:
         """Returns the relative name and the path of each FHIR file, sorted by name."""
-        files, root = fsspec.core.url_to_fs(str(self.path))
+        files, root = storage_at(str(self.path))
         paths = files.find(root) if files.isdir(root) else []
         names = sorted((path.removeprefix(root).lstrip("/"), path) for path in paths)
         taken = [(name, path) for name, path in names if _is_fhir(name)]
@@ -235,8 +238,9 @@ def _lines(files: fsspec.AbstractFileSystem, path: str, refuse: Refuse) -> Itera
     # A file usually has one type in one form, so that the type can be seen at the start of a line.
     opening, kind = b"\n", ""
     try:
-        with files.open(path, "rb", compression="infer") as file:
-            for number, line in enumerate(file, start=1):
+        # A file in object storage searches a copy of several megabytes for the end of each line.
+        with files.open(path, "rb", compression="infer") as file, BufferedReader(file, _READ_AT_ONCE) as lines:
+            for number, line in enumerate(lines, start=1):
                 if not line.startswith(opening):
                     line = line.removeprefix(BOM_UTF8)
                     if line.isspace():
