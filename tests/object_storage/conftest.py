@@ -1,0 +1,71 @@
+"""An S3 server that others wrote (moto), in an environment of its own that is set up here.
+
+It is in no lock of the project, because it brings 40 packages that nothing else needs.
+"""
+
+import hashlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from wardround.settings import PROJECT
+
+HERE = Path(__file__).parent
+LOCK = HERE / "requirements.txt"
+ENVIRONMENT = PROJECT / ".venv-moto"
+
+
+@pytest.fixture(scope="session")
+def moto_python() -> Path:
+    """The Python of moto's environment, which is made anew when its lock changes; skips without a package registry."""
+    python = ENVIRONMENT / "bin" / "python"
+    stamp = ENVIRONMENT / f"installed-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]}"
+    if not stamp.exists():
+        uv = Path(sys.executable).parent / "uv"
+        _run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, ENVIRONMENT])
+        _run([uv, "pip", "install", "--quiet", "--python", python, "--requirement", LOCK])
+        stamp.touch()
+    return python
+
+
+def _run(command: list[object]) -> None:
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"no package registry is reachable: object storage was not tested\n{done.stderr}")
+
+
+@pytest.fixture(scope="session")
+def s3_server(moto_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an S3 server, which ends with the session."""
+    log = tmp_path_factory.mktemp("moto") / "moto.log"
+    with (
+        log.open("w") as said,
+        subprocess.Popen(
+            [moto_python, HERE / "launch.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True
+        ) as process,
+    ):
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        assert address, log.read_text()
+        yield address
+        process.communicate()
+
+
+@pytest.fixture
+def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of an empty bucket, whose store and credentials are in the environment as S3's libraries read them."""
+    environment = {
+        "AWS_ENDPOINT_URL": s3_server,
+        "AWS_ACCESS_KEY_ID": "ward",
+        "AWS_SECRET_ACCESS_KEY": "round",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    requests.post(f"{s3_server}/moto-api/reset", timeout=60).raise_for_status()
+    requests.put(f"{s3_server}/ward", timeout=60).raise_for_status()
+    return "s3://ward"
