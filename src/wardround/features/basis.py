@@ -13,7 +13,7 @@ import numpy as np
 
 from wardround.core.events import Events
 from wardround.core.microseconds import PER_HOUR, micros, micros_long
-from wardround.core.runs import first_of_each
+from wardround.core.runs import end_of_each, first_of_each
 from wardround.spec.conditions import Condition
 
 
@@ -50,11 +50,10 @@ NO_EVENTS: Final = UsedEvents({}, np.zeros(0, dtype=np.int64), np.zeros(0), np.z
 
 def used_events(events: Events, condition: Condition, as_of: datetime) -> dict[str, UsedEvents]:
     """Returns the events behind the scores at as_of, by patient_id; patients without any events are not in it."""
-    moment = micros(as_of)
-    windows = {name: micros_long(window) for name, window in condition.reach.items()}
+    moment, reach = micros(as_of), condition.reach
     age = moment - events.time
-    longest = events.variable.each(lambda name: windows.get(name, -1), np.int64)
-    inside = np.flatnonzero((age >= 0) & (age <= longest) & (events.available <= moment))
+    longest = events.variable.each(lambda name: micros_long(reach[name]) if name in reach else -1, np.int64)
+    inside = ((age >= 0) & (age <= longest) & (events.available <= moment)).nonzero()[0]
     patient, refs = events.patient_id.codes[inside], events.source_ref[inside]
     keys = (patient, events.time[inside], events.available[inside], events.value[inside])
     order = _in_order(*keys, refs)
@@ -64,7 +63,7 @@ def used_events(events: Events, condition: Condition, as_of: datetime) -> dict[s
     places = {name: number for number, name in enumerate(events.variable.names)}
     begins = first_of_each(patient)
     used = {}
-    for begin, end in zip(begins.tolist(), np.append(begins, len(rows))[1:].tolist(), strict=True):
+    for begin, end in zip(begins.tolist(), end_of_each(begins, len(rows)).tolist(), strict=True):
         name, mine = events.patient_id.names[patient[begin]], slice(begin, end)
         used[name] = UsedEvents(places, variable[mine], hours[mine], value[mine], source_refs[mine])
     return used

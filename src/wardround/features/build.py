@@ -11,7 +11,7 @@ import pandas as pd
 
 from wardround.core.events import Events
 from wardround.core.microseconds import PER_HOUR, micros_long
-from wardround.core.runs import first_of_each
+from wardround.core.runs import end_of_each, first_of_each
 from wardround.core.same import Same
 from wardround.features.index import Index
 from wardround.spec.conditions import Condition
@@ -36,10 +36,11 @@ class Groups:
 
     @cached_property
     def count(self) -> np.ndarray:
-        return np.append(self.starts[1:], len(self.value)) - self.starts
+        return end_of_each(self.starts, len(self.value)) - self.starts
 
     @cached_property
     def ends(self) -> np.ndarray:
+        """Returns the place of the last event of each group."""
         return self.starts + self.count - 1
 
     @cached_property
@@ -53,11 +54,11 @@ class Groups:
     @cached_property
     def centred(self) -> np.ndarray:
         """Returns each value minus the mean of its group."""
-        return np.asarray(self.value - np.repeat(self.mean, self.count))
+        return np.asarray(self.value - self.mean.repeat(self.count))
 
     @cached_property
     def centred_hours(self) -> np.ndarray:
-        return np.asarray(self.hours - np.repeat(self._mean(self.hours), self.count))
+        return np.asarray(self.hours - self._mean(self.hours).repeat(self.count))
 
     def sum(self, of: np.ndarray) -> np.ndarray:
         return np.add.reduceat(of, self.starts)
@@ -69,15 +70,13 @@ class Groups:
 def _slope(groups: Groups) -> np.ndarray:
     """Returns the least-squares slope per hour; unknown if all events have the same time."""
     spread = groups.sum(groups.centred_hours**2)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        slope = groups.sum(groups.centred_hours * groups.centred) / spread
+    slope = groups.sum(groups.centred_hours * groups.centred) / spread
     return np.where(groups.one_time, np.nan, slope)
 
 
 def _std(groups: Groups) -> np.ndarray:
     """Returns the sample standard deviation; unknown for a single event."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        variance = groups.sum(groups.centred**2) / (groups.count - 1)
+    variance = groups.sum(groups.centred**2) / (groups.count - 1)
     return np.asarray(np.sqrt(np.where(groups.count > 1, variance, np.nan)))
 
 
@@ -87,7 +86,8 @@ def _change(groups: Groups) -> np.ndarray:
     return np.where(groups.one_time, np.nan, change)
 
 
-# How a group of events (never empty) is summarised, by the name that condition files use.
+# How a group of events (never empty) is summarised, by the name that condition files use. Whoever calls one ignores
+# divisions by zero, whose results none of them returns.
 SUMMARIES: Final[dict[str, Callable[[Groups], np.ndarray]]] = {
     "last": lambda groups: groups.value[groups.ends],
     "first": lambda groups: groups.value[groups.starts],
@@ -184,11 +184,11 @@ class _Series:
 
     def before(self, rows: slice) -> _Pairs:
         """Returns the pairs of some index rows, which are numbered from 0."""
-        first = np.searchsorted(self.key, (self.cells[rows] + self.first[rows, None]).ravel())
-        count = np.searchsorted(self.key, (self.cells[rows] + self.stop[rows, None]).ravel()) - first
-        cell = np.repeat(np.arange(len(count)), count)
-        event = np.arange(len(cell)) + np.repeat(first - np.cumsum(count) + count, count)
-        as_of = np.repeat(self.as_of[rows], count.reshape(-1, self.cells.shape[1]).sum(axis=1))
+        first = self.key.searchsorted((self.cells[rows] + self.first[rows, None]).ravel())
+        count = self.key.searchsorted((self.cells[rows] + self.stop[rows, None]).ravel()) - first
+        cell = np.arange(len(count)).repeat(count)
+        event = np.arange(len(cell)) + (first - count.cumsum() + count).repeat(count)
+        as_of = self.as_of[rows].repeat(count.reshape(-1, self.cells.shape[1]).sum(axis=1))
         known = self.available[event] <= as_of
         cell, event, as_of = cell[known], event[known], as_of[known]
         return _Pairs(cell, self.value[event], as_of - self.time[event], len(self.as_of[rows]))
@@ -202,7 +202,8 @@ def _series(events: Events, index: Index, condition: Condition) -> _Series:
     time, available, value = events.time[known], events.available[known], events.value[known]
     order = np.lexsort((value, available, time, group))
     # One integer per patient, variable and time. It fits into 64 bits because times are replaced by their rank.
-    times = np.unique(time)
+    times = np.sort(time)
+    times = times[first_of_each(times)]
     width = len(times) + 1
     as_of = index.as_of
     own = patients.codes[:, None] * len(names) + np.arange(len(names))
@@ -210,25 +211,37 @@ def _series(events: Events, index: Index, condition: Condition) -> _Series:
         time=time[order],
         available=available[order],
         value=value[order],
-        key=group[order] * width + np.searchsorted(times, time[order]),
+        key=group[order] * width + times.searchsorted(time[order]),
         as_of=as_of,
         cells=own * width,
-        first=np.searchsorted(times, as_of - micros_long(condition.longest_window), side="left"),
-        stop=np.searchsorted(times, as_of, side="right"),
+        first=times.searchsorted(as_of - micros_long(condition.longest_window), side="left"),
+        stop=times.searchsorted(as_of, side="right"),
     )
 
 
 class _Filled(NamedTuple):
-    """What one window fills of the result: whether a variable is wanted, and by summary the variables and columns."""
+    """What one window fills of the result.
+
+    Attributes:
+        window: its length.
+        wanted: for each variable of the spec, whether a column is about it.
+        summaries: the names of the summaries, each once.
+        without_events: the value of each summary for a variable without events.
+        columns: the positions of the columns in the result.
+        places: where the value of each column is in a row with all summaries of each variable of the spec.
+    """
 
     window: timedelta
     wanted: np.ndarray
-    summaries: dict[str, tuple[np.ndarray, np.ndarray]]
+    summaries: tuple[str, ...]
+    without_events: np.ndarray
+    columns: np.ndarray
+    places: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
 class _Columns:
-    """The result columns that each window and summary fill: positions of variables in the spec, and of columns."""
+    """The result columns that each window fills, and the numbers of the spec's variables and of all columns."""
 
     filled: tuple[_Filled, ...]
     variables: int
@@ -236,34 +249,42 @@ class _Columns:
 
     @classmethod
     def of(cls, condition: Condition) -> "_Columns":
+        features, variables = condition.feature_list, len(condition.variables)
         place = {name: number for number, name in enumerate(condition.variables)}
-        by_window: dict[timedelta, dict[str, tuple[list[int], list[int]]]] = {}
-        for column, feature in enumerate(condition.feature_list):
-            variables, columns = by_window.setdefault(feature.window, {}).setdefault(feature.summary, ([], []))
-            variables.append(place[feature.variable])
-            columns.append(column)
         filled = []
-        for window, summaries in by_window.items():
-            wanted = np.zeros(len(place), dtype=bool)
-            wanted[[variable for variables, _ in summaries.values() for variable in variables]] = True
-            places = {name: (np.array(one), np.array(other)) for name, (one, other) in summaries.items()}
-            filled.append(_Filled(window, wanted, places))
-        return cls(tuple(filled), len(place), len(condition.feature_list))
+        for window in dict.fromkeys(feature.window for feature in features):
+            mine = [(column, feature) for column, feature in enumerate(features) if feature.window == window]
+            summaries = tuple(dict.fromkeys(feature.summary for _, feature in mine))
+            variable = np.array([place[feature.variable] for _, feature in mine])
+            filled.append(
+                _Filled(
+                    window,
+                    np.isin(np.arange(variables), variable),
+                    summaries,
+                    np.array([WITHOUT_EVENTS.get(name, np.nan) for name in summaries]),
+                    np.array([column for column, _ in mine]),
+                    variable * len(summaries) + [summaries.index(feature.summary) for _, feature in mine],
+                )
+            )
+        return cls(tuple(filled), variables, len(features))
 
     def values(self, pairs: _Pairs) -> np.ndarray:
         """Returns rows x columns: every windowed feature of the rows that the pairs belong to."""
         values = np.empty((pairs.rows, self.width))
-        for window, wanted, summaries in self.filled:
-            groups, cells = pairs.within(window, wanted).groups()
+        for one in self.filled:
+            groups, cells = pairs.within(one.window, one.wanted).groups()
             # The number of each cell's group; a cell without events gets what stands behind the last group.
             group = np.full(pairs.rows * self.variables, len(cells))
             group[cells] = np.arange(len(cells))
-            for summary, (variables, columns) in summaries.items():
-                found = np.empty(len(cells) + 1)
-                found[-1] = WITHOUT_EVENTS.get(summary, np.nan)
-                if len(cells):
-                    found[:-1] = SUMMARIES[summary](groups)
-                values[:, columns] = found[group.reshape(pairs.rows, -1)[:, variables]]
+            found = np.empty((len(cells) + 1, len(one.summaries)))
+            found[-1] = one.without_events
+            if len(cells):
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    for number, name in enumerate(one.summaries):
+                        found[:-1, number] = SUMMARIES[name](groups)
+            # All summaries of all variables, of which the columns are some: a row of `found` is copied at once.
+            of_all = found.take(group, axis=0).reshape(pairs.rows, -1)
+            values[:, one.columns] = of_all.take(one.places, axis=1)
         return values
 
 
