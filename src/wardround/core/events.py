@@ -6,7 +6,7 @@ nothing is dropped silently. Readings and events are stored as columns (`Reading
 their columns in frames are defined here, too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -229,7 +229,7 @@ class _Judged:
 
     @classmethod
     def of(cls, kinds: Sequence[Kind], variables: Mapping[str, Variable]) -> Self:
-        judged = [_judged(kind, Same(variables[kind.variable])) for kind in kinds]
+        judged = list(map(_judge_by(Same(variables)), kinds))
         of_all = np.array(judged, dtype=float).reshape(-1, len(_OfKind._fields)).T
         flags, numbers = of_all[:_FLAGS].astype(bool), of_all[_FLAGS:]
         return cls(Texts.of([kind.variable for kind in kinds]), *flags, *numbers)
@@ -251,10 +251,16 @@ class _OfKind(NamedTuple):
 _FLAGS: Final = 4  # the first fields
 
 
-# The kinds of one patient are those of nearly all.
-@lru_cache(maxsize=4096)
-def _judged(kind: Kind, of: Same[Variable]) -> _OfKind:
-    variable = of.of
+@lru_cache(maxsize=16)
+def _judge_by(variables: Same[Mapping[str, Variable]]) -> Callable[[Kind], _OfKind]:
+    """Returns the function that judges a kind by these variables. It keeps what it found of each.
+
+    The kinds of one patient are those of nearly all.
+    """
+    return lru_cache(maxsize=4096)(lambda kind: _judged(kind, variables.of[kind.variable]))
+
+
+def _judged(kind: Kind, variable: Variable) -> _OfKind:
     factor, offset = _conversion(variable, kind.unit)
     return _OfKind(
         unusable=kind.status not in _ACCEPTED_STATUS,
