@@ -51,13 +51,16 @@ class LogisticRegression(Fitted):
         return cls.parse(file.getvalue())
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
-        values, bias = self.contributions(inputs)
-        return probability(values.sum(axis=1) + bias)
+        return self.explained(inputs)[0]
 
     def contributions(self, inputs: np.ndarray) -> Contributions:
         # Column by column, not as a matrix product, whose rounding would depend on the number of rows.
         values = (inputs - self.mean) / self.deviation * self.coefficients
         return Contributions(np.ascontiguousarray(values), self.intercept)
+
+    def explained(self, inputs: np.ndarray) -> tuple[np.ndarray, Contributions]:
+        found = self.contributions(inputs)
+        return probability(found.values.sum(axis=1) + found.bias), found
 
     def dump(self) -> bytes:
         return self.content

@@ -89,7 +89,7 @@ class FhirEndpoint:
         """The base URLs that make a reference one of this server's own."""
         return Bases(self.base_url, *self.aliases)
 
-    @property
+    @cached_property
     def icu(self) -> Encounters:
         """Which of its Encounters are ICU stays."""
         return Encounters(classes=self.icu_classes, locations=self.icu_locations)
