@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from itertools import chain
 from math import isnan, nan
 from typing import Final, NamedTuple, Self
 
@@ -168,8 +169,8 @@ def admit(readings: Readings, variables: Mapping[str, Variable], as_of: datetime
     for number, (applies, _) in reversed(list(enumerate(rules, start=1))):
         first[applies] = number
     good = first == 0
-    good[_repeated(readings, value, kinds.variable, np.flatnonzero(good))] = False
-    kept = np.flatnonzero(good)
+    good[_repeated(readings, value, kinds.variable, good.nonzero()[0])] = False
+    kept = good.nonzero()[0]
     events = Events(
         readings.patient_id.take(kept),
         time.take(kept),
@@ -178,7 +179,7 @@ def admit(readings: Readings, variables: Mapping[str, Variable], as_of: datetime
         value.take(kept),
         readings.source_ref.take(kept),
     )
-    aside = np.flatnonzero(first)
+    aside = first.nonzero()[0]
     return Admitted(events, _set_aside(readings.take(aside), [rules[number - 1][1] for number in first[aside]]))
 
 
@@ -229,8 +230,8 @@ class _Judged:
 
     @classmethod
     def of(cls, kinds: Sequence[Kind], variables: Mapping[str, Variable]) -> Self:
-        judged = list(map(_judge_by(Same(variables)), kinds))
-        of_all = np.array(judged, dtype=float).reshape(-1, len(_OfKind._fields)).T
+        judged = chain.from_iterable(map(_judge_by(Same(variables)), kinds))
+        of_all = np.fromiter(judged, dtype=float).reshape(-1, len(_OfKind._fields)).T
         flags, numbers = of_all[:_FLAGS].astype(bool), of_all[_FLAGS:]
         return cls(Texts.of([kind.variable for kind in kinds]), *flags, *numbers)
 

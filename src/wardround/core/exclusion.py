@@ -122,10 +122,10 @@ def years_between(born: np.ndarray, at: np.ndarray | int) -> np.ndarray:
 
 
 def _months_and_days(moments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the month since 1970 and the day in it of each time."""
-    known = np.where(moments == UNKNOWN, 0, moments).astype("datetime64[us]")
-    month = known.astype("datetime64[M]")
-    return month.astype(np.int64), (known.astype("datetime64[D]") - month.astype("datetime64[D]")).astype(np.int64)
+    """Returns the month since 1970 and the day in it of each time; of UNKNOWN, numbers without a meaning."""
+    times = moments.view("datetime64[us]")
+    month = times.astype("datetime64[M]")
+    return month.astype(np.int64), (times.astype("datetime64[D]") - month).astype(np.int64)
 
 
 def _each(texts: Sequence[str], rule: Callable[[str], object]) -> np.ndarray:

@@ -23,7 +23,7 @@ _SINGULAR: Final = 1e-12
 
 def log_odds(score: np.ndarray) -> np.ndarray:
     """Returns the log-odds of probabilities, clipped to within 1e-6 of 0 and 1."""
-    held = np.clip(score, _CERTAIN, 1 - _CERTAIN)
+    held = np.minimum(np.maximum(score, _CERTAIN), 1 - _CERTAIN)
     return np.asarray(np.log(held) - np.log1p(-held))
 
 

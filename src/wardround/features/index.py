@@ -92,8 +92,8 @@ def _hours_since(begin: np.ndarray, as_of: np.ndarray) -> np.ndarray:
 
     It also is if the stay begins after as_of, and so is not known of then, or more than ten years before.
     """
-    hours = np.where(begin == UNKNOWN, np.nan, (as_of - np.where(begin == UNKNOWN, as_of, begin)) / PER_HOUR)
-    return np.where((hours >= 0) & (hours <= LONGEST_HOURS), hours, np.nan)
+    hours = (as_of - begin) / PER_HOUR  # from UNKNOWN, a number without a meaning
+    return np.where((begin != UNKNOWN) & (hours >= 0) & (hours <= LONGEST_HOURS), hours, np.nan)
 
 
 _DEMOGRAPHICS: Final[dict[str, Callable[[Column, np.ndarray], np.ndarray]]] = {

@@ -50,4 +50,4 @@ def within_reach(found: Readings, reach: Mapping[str, timedelta], as_of: datetim
     oldest = np.array([until - micros_long(reach[kind.variable]) for kind in found.kinds], dtype=np.int64)
     inside = (found.time <= until) & (found.time >= oldest[found.kind])
     kept = (found.time == UNKNOWN) | inside
-    return found if kept.all() else found.take(np.flatnonzero(kept))
+    return found if kept.all() else found.take(kept.nonzero()[0])

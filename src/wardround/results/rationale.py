@@ -140,9 +140,9 @@ def strongest(values: np.ndarray, contributions: np.ndarray, columns: Columns, t
 def _moves(contributions: np.ndarray, subjects: Subjects) -> tuple[np.ndarray, np.ndarray]:
     """Returns rows x subjects: how far each subject moved the score, and the position of its representing column."""
     mine, starts, sizes = contributions[:, subjects.columns], subjects.starts, subjects.sizes
-    moves = np.round(np.add.reduceat(mine, starts, axis=1), _DIGITS)
-    along = np.round(mine * np.repeat(np.where(moves > 0, 1.0, -1.0), sizes, axis=1), _DIGITS)
-    most = np.repeat(np.maximum.reduceat(along, starts, axis=1), sizes, axis=1)
+    moves = np.add.reduceat(mine, starts, axis=1).round(_DIGITS)
+    along = (mine * np.where(moves > 0, 1.0, -1.0).repeat(sizes, axis=1)).round(_DIGITS)
+    most = np.maximum.reduceat(along, starts, axis=1).repeat(sizes, axis=1)
     first = np.where(along == most, np.arange(along.shape[1]), along.shape[1])
     return moves, subjects.columns[np.minimum.reduceat(first, starts, axis=1)]
 
