@@ -134,9 +134,8 @@ class _Answering:
         if not isinstance(found, CurrentStay):
             about = about if found.reason in _NO_STAY else replace(about, why_not=found.reason)
             return self._kept(about, _no_stay(about, found.reason))
-        about = replace(about, stay_id=found.stay.stay_id)
         screened = reading.screened
-        about = replace(about, notes=tuple(_notes(reading, found, about)))
+        about = replace(about, stay_id=found.stay.stay_id, notes=tuple(_notes(reading, found, about)))
         unwanted = self._unwanted(about, reading, screened)
         if unwanted is not None:
             return self._kept(about, unwanted)

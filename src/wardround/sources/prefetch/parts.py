@@ -103,7 +103,11 @@ def _add_entries(part: Part, content: bytes, bases: Bases, depth: int) -> None:
 
 def _add_resources(part: Part, bundle: Sent, content: bytes, bases: Bases, depth: int) -> None:
     """Adds a Bundle's Observations as they were decoded, and its other resources, decoded whole."""
-    kinds = [one.resource_type if type(one) is Observation else _kind_of(one) for one in bundle.resources]
+    own = [one for one in bundle.resources if type(one) is Observation and one.resource_type == _OBSERVATION]
+    if len(own) == len(bundle.resources):
+        part.observations += own
+        return
+    kinds = [_kind_of(one) for one in bundle.resources]
     elsewhere: list[tuple[int, Any]] = []
     for place, (kind, one) in enumerate(zip(kinds, bundle.resources, strict=True)):
         if kind == _OBSERVATION and one is not None:

@@ -103,9 +103,8 @@ class Prefetched:
         return found._replace(missing=(), unsent=(*unsent, *(key for key in found.missing if key in variables)))
 
     def _of_keys(self, kind: str, keys: Sequence[str]) -> Coverage:
-        states = {key: self.state_of(key, kind) for key in keys}
-
-        def being(*some: State) -> tuple[str, ...]:
-            return tuple(key for key, state in states.items() if state in some)
-
-        return Coverage(being(State.ABSENT, State.UNREADABLE), being(State.REFUSED), being(State.INCOMPLETE))
+        found: dict[State, list[str]] = {}
+        for key in keys:
+            state = self.state_of(key, kind)
+            found.setdefault(State.ABSENT if state is State.UNREADABLE else state, []).append(key)
+        return Coverage(*(tuple(found.get(state, ())) for state in (State.ABSENT, State.REFUSED, State.INCOMPLETE)))
