@@ -3,12 +3,12 @@
 It sees patient values; it never logs.
 """
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
 import numpy as np
+import orjson
 
 from wardround.core.events import admit
 from wardround.core.exclusion import Stay
@@ -70,7 +70,9 @@ def score_stay(stay: Stay, readings: Readings, scoring: Scoring, as_of: datetime
 
 
 def _rests_on(used: UsedEvents, band: str) -> str:
-    return sha256(json.dumps([band, used.source_refs]).encode() + used.value.tobytes()).hexdigest()
+    # References hold no quotes, so that this is the text of `json.dumps`, which takes seven times as long.
+    said = orjson.dumps([band, used.source_refs]).replace(b'",', b'", ')
+    return sha256(said + used.value.tobytes()).hexdigest()
 
 
 def _begins_unknown(stay: Stay, condition: Condition) -> dict[str, str]:

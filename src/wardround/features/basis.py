@@ -7,6 +7,7 @@ available by as_of.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
 from typing import Final
 
 import numpy as np
@@ -73,7 +74,7 @@ def _in_order(*keys: np.ndarray) -> np.ndarray:
     """Returns the order by these keys, the first key first; the last one, of texts, only decides between equals."""
     *numbers, text = keys
     order = np.lexsort(numbers[::-1])
-    same = np.logical_and.reduce([key[order[1:]] == key[order[:-1]] for key in numbers])
+    same = reduce(np.logical_and, (key[order[1:]] == key[order[:-1]] for key in numbers))
     if not same.any():
         return order
     # Comparing texts takes ten times as long as everything else, and few events tie with another.

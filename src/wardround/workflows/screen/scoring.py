@@ -63,13 +63,14 @@ class Scoring:
     def explained(self, values: np.ndarray, hours: np.ndarray, used: Sequence[UsedEvents]) -> list[Explained]:
         """Returns what the model says of each row, with the reasons; `used` holds the events behind each row."""
         why = self._why_not(values, hours)
-        rows = np.flatnonzero(why == "").tolist()
+        rows = (why == "").nonzero()[0]
         probabilities, told = np.zeros(0), {}
-        if rows:
-            probabilities, contributions = self.model.explained(self.inputs.of(values[rows]))
+        if len(rows):
+            scored, mine = values[rows], rows.tolist()
+            probabilities, contributions = self.model.explained(self.inputs.of(scored))
             of_all = self.inputs.spread(contributions, len(self.columns.condition.columns))
-            found = reasons(values[rows], of_all, [used[row] for row in rows], self.columns)
-            told = dict(zip(rows, found, strict=True))
+            found = reasons(scored, of_all, [used[row] for row in mine], self.columns)
+            told = dict(zip(mine, found, strict=True))
         stated, missing = self._said(why, probabilities), missing_inputs(values, self.columns)
         return [Explained(one, told.get(row, ()), missing[row]) for row, one in enumerate(stated)]
 
