@@ -148,6 +148,19 @@ def test_an_empty_ward_is_no_error(sepsis):
     assert cohort.excluded.empty
 
 
+@pytest.mark.parametrize("as_of", ["2026-02-28", "2026-03-01", "2028-02-28", "2028-02-29", "2026-12-31", "2026-01-01"])
+def test_a_stay_is_under_age_until_the_years_are_completed(sepsis, as_of):
+    now = pd.Timestamp(as_of, tz="UTC") + pd.Timedelta(hours=23)
+    days = pd.date_range(now.tz_localize(None).normalize() - pd.DateOffset(years=18, days=3), periods=8)
+    found = stays(*(born(str(day.date())) for day in days))
+    found = found.assign(intime=now - pd.Timedelta(hours=1))
+    cohort = eligible(found, now, sepsis)
+    years = completed_years(found["birth_date"], now)
+    assert set(years) == {17, 18}
+    assert cohort.eligible["stay_id"].tolist() == found["stay_id"][years >= 18].tolist()
+    assert set(cohort.excluded["reason"]) == {"under_age"}
+
+
 def test_completed_years_turn_on_the_birthday():
     born = pd.Series(pd.to_datetime(["2008-03-10", "2008-03-11", "2008-02-29"]))
     assert completed_years(born, AS_OF).tolist() == [18, 17, 18]

@@ -3,8 +3,9 @@
 Works on columns, so that a hospital's stays and the one at the bedside are judged by the same rule.
 """
 
+from calendar import monthrange
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 import numpy as np
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TOOK_PLACE: Final = ("arrived", "triaged", "in-progress", "onleave", "finished", "unknown")
-_MONTHS: Final = 12
 
 
 class Stay(NamedTuple):
@@ -93,9 +93,8 @@ def reasons_against(stays: Decisive, as_of: datetime, condition: Condition) -> n
     finished_without_end, deceased, inactive_patient, merged_patient, unknown_patient, no_birth_date, under_age,
     uncertain_age, parent_encounter.
     """
-    youngest, moment = condition.cohort.min_age, micros(as_of)
+    too_young, moment = _too_young_since(condition.cohort.min_age, as_of), micros(as_of)
     admitted, ended = stays.intime != UNKNOWN, stays.outtime != UNKNOWN
-    at_most, at_least = years_between(np.array([stays.born_from, stays.born_by]), moment)
     rules = [
         (_each(stays.status, lambda one: one not in TOOK_PLACE), "unusable_status"),
         (~admitted, "no_admission_time"),
@@ -104,8 +103,8 @@ def reasons_against(stays: Decisive, as_of: datetime, condition: Condition) -> n
         (~ended & _each(stays.status, lambda one: one == "finished"), "finished_without_end"),
         *((_each(stays.barred, bar.__eq__), bar) for bar in sorted(set(stays.barred) - {""})),
         (stays.born_by == UNKNOWN, "no_birth_date"),
-        (at_most < youngest, "under_age"),
-        (at_least < youngest, "uncertain_age"),
+        (stays.born_from >= too_young, "under_age"),
+        (stays.born_by >= too_young, "uncertain_age"),
     ]
     reason = np.full(len(stays.stay_id), "", dtype=object)
     for applies, name in reversed(rules):
@@ -113,19 +112,13 @@ def reasons_against(stays: Decisive, as_of: datetime, condition: Condition) -> n
     return _once_a_person(stays, reason)
 
 
-def years_between(born: np.ndarray, at: np.ndarray | int) -> np.ndarray:
-    """Returns completed calendar years from each birth (microseconds, UNKNOWN for none) to a time; NaN if unknown."""
-    months, days = _months_and_days(born)
-    now, today = _months_and_days(np.asarray(at, dtype=np.int64))
-    years = (now - months - (today < days)) // _MONTHS
-    return np.where(born == UNKNOWN, np.nan, years)
-
-
-def _months_and_days(moments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the month since 1970 and the day in it of each time; of UNKNOWN, numbers without a meaning."""
-    times = moments.view("datetime64[us]")
-    month = times.astype("datetime64[M]")
-    return month.astype(np.int64), (times.astype("datetime64[D]") - month).astype(np.int64)
+def _too_young_since(years: int, at: datetime) -> int:
+    """Returns since when those were born, in microseconds, who have not completed so many calendar years at a time."""
+    today = at.astimezone(UTC)
+    year = today.year - years
+    # A 29 February that the year of birth did not have stands for its 28th.
+    birthday = datetime(year, today.month, min(today.day, monthrange(year, today.month)[1]), tzinfo=UTC)
+    return micros(birthday + timedelta(days=1))
 
 
 def _each(texts: Sequence[str], rule: Callable[[str], object]) -> np.ndarray:

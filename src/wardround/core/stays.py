@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from wardround.core.events import UTC
-from wardround.core.exclusion import Decisive, reasons_against, years_between
-from wardround.core.microseconds import micros, micros_in
+from wardround.core.exclusion import Decisive, reasons_against
+from wardround.core.microseconds import UNKNOWN, micros, micros_in
 from wardround.spec.conditions import Condition
 
 STAY_COLUMNS: Final = {
@@ -41,6 +41,7 @@ FOUND_STAY_COLUMNS: Final = {
 # What the index repeats of each stay, for demographics.
 OF_STAY: Final = ("birth_date", "sex", "unit_begin", "hospital_begin")
 EXCLUDED_COLUMNS: Final = {"stay_id": "str", "patient_id": "str", "reason": "str"}
+_MONTHS: Final = 12
 NOT_IN_PROGRESS: Final = ("not_yet_admitted", "discharged")
 
 
@@ -71,7 +72,22 @@ def eligible(stays: pd.DataFrame, as_of: pd.Timestamp, condition: Condition) -> 
 def completed_years(birth_date: pd.Series, at: pd.Timestamp | pd.DatetimeIndex) -> pd.Series:
     """Returns the age in completed calendar years at one time, or at one time per row; NaN without a birth date."""
     moments = micros(at) if isinstance(at, datetime) else micros_in(at.to_series())
-    return pd.Series(years_between(micros_in(birth_date), moments), index=birth_date.index)
+    return pd.Series(_years_between(micros_in(birth_date), moments), index=birth_date.index)
+
+
+def _years_between(born: np.ndarray, at: np.ndarray | int) -> np.ndarray:
+    """Returns completed calendar years from each birth (microseconds, UNKNOWN for none) to a time; NaN if unknown."""
+    months, days = _months_and_days(born)
+    now, today = _months_and_days(np.asarray(at, dtype=np.int64))
+    years = (now - months - (today < days)) // _MONTHS
+    return np.where(born == UNKNOWN, np.nan, years)
+
+
+def _months_and_days(moments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the month since 1970 and the day in it of each time; of UNKNOWN, numbers without a meaning."""
+    times = moments.view("datetime64[us]")
+    month = times.astype("datetime64[M]")
+    return month.astype(np.int64), (times.astype("datetime64[D]") - month).astype(np.int64)
 
 
 def hours_at(rows: pd.DataFrame, stays: pd.DataFrame) -> np.ndarray:
