@@ -61,7 +61,7 @@ def running(settings: Settings, names: Sequence[str]) -> Iterator[dict[str, Proc
 
 def how() -> str:
     """Returns how memory is measured here."""
-    return "charged in a cgroup with this limit" if _may_group() else "PSS; no cgroup can be written here"
+    return "charged in a cgroup with a limit of its own" if _may_group() else "PSS; no cgroup can be written here"
 
 
 @contextmanager

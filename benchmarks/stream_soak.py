@@ -44,8 +44,6 @@ def measured(engine: str, hospital: Hospital, database: str, seconds: int) -> No
         drained(there)
         looks.memory.append(_memory(watched))
         found, order, kept = scores(there), out_of_order(there), stored(there)
-    if looks.failure is not None:
-        raise looks.failure
     written, most = hospital.results() - before, max(one.oldest for one in looks.waiting)
     without = 1 - len(found.took) / found.asked if found.asked else 0.0
     table(
@@ -69,7 +67,7 @@ def measured(engine: str, hospital: Hospital, database: str, seconds: int) -> No
 
 @contextmanager
 def _looking(processes: Mapping[str, Process], database: Database, every: float) -> Iterator[Looks]:
-    """Looks at once, and again and again until the block ends."""
+    """Looks at once, and again and again until the block ends. Raises RuntimeError then if a process had ended."""
     looks, stop = Looks(), Event()
 
     def look() -> None:
@@ -79,7 +77,7 @@ def _looking(processes: Mapping[str, Process], database: Database, every: float)
                 looks.waiting.append(now_waiting(database))
                 if stop.wait(every):
                     return
-        except Exception as error:  # noqa: BLE001 - raised where the feed is
+        except Exception as error:  # noqa: BLE001 - raised at the end of the block
             looks.failure = error
 
     thread = Thread(target=look)
@@ -89,6 +87,8 @@ def _looking(processes: Mapping[str, Process], database: Database, every: float)
     finally:
         stop.set()
         thread.join()
+    if looks.failure is not None:
+        raise looks.failure
 
 
 def _memory(processes: Mapping[str, Process]) -> dict[str, float]:
