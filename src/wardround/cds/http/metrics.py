@@ -55,8 +55,7 @@ class Metrics:
         self._add("wardround_cds_calls_total", 1, service=service, outcome=outcome, band=band)
         with self._lock:
             for bound, text in _BOUNDS:
-                if seconds <= bound:
-                    self._counts[f"{_CALL_SECONDS}_bucket", (("service", service), ("le", text))] += 1
+                self._counts[f"{_CALL_SECONDS}_bucket", (("service", service), ("le", text))] += seconds <= bound
         self._add(f"{_CALL_SECONDS}_sum", seconds, service=service)
         self._add(f"{_CALL_SECONDS}_count", 1, service=service)
 
