@@ -9,8 +9,7 @@ also runs once in shadow mode: it scores and reports, but writes nothing.
   live. Nothing was written. Press the connection's Test button, check `wardround model list`, then clear the task.
 * *suspended by* in the message of any task: somebody has switched the condition off. `wardround model list` says why.
   Nothing is computed for people until `suspend__<condition>` or `wardround model resume` switches it on again.
-* WARDROUND_RUNS or WARDROUND_MODELS in the message of any task: the worker named there does not share that folder with
-  the one that ran `find_stays`. Give both the same, then clear `find_stays`.
+* *is not the one* in the message of any task: its worker does not share runs or models with the others. Do as it says.
 * a chunk of `extract`, `score` or `publish`: the other chunks are not affected; the stays of this one are *failed* in
   the ledger. The log names the rule and the resource. Clear the chunk to retry it: nothing is ever written twice.
 * `check_quality`: too many feature rows failed the checks, so nothing was written. The validation part of the report
@@ -34,7 +33,7 @@ from wardround.airflow.defaults import task_defaults, time_to_find
 from wardround.airflow.forms import first_day, screening_form
 from wardround.airflow.guard import task
 from wardround.airflow.schedules import screening_schedule
-from wardround.airflow.sharing import MARK, mark_of, task_after
+from wardround.airflow.sharing import task_after
 from wardround.airflow.sources import screening_dags
 from wardround.airflow.tags import Tag
 from wardround.settings import settings_from
@@ -52,10 +51,7 @@ def screen_icu(condition: Condition, source: str) -> None:
     def find_stays(params: Any = None, dag_run: Any = None, ti: Any = None) -> list[int]:
         from wardround.airflow import screening_tasks
 
-        run, chunks = screening_tasks.find_stays(condition.id, params, dag_run)
-        ti.xcom_push("run", run)
-        ti.xcom_push(MARK, mark_of(run, condition.id))
-        return chunks
+        return screening_tasks.find_stays(condition.id, params, dag_run, ti)
 
     @task_after("find_stays", pool=source, map_index_template=CHUNK)
     def extract(run: str, chunk: int, params: Any = None, dag_run: Any = None) -> None:

@@ -50,7 +50,7 @@ def began(minutes_ago: int) -> SimpleNamespace:
 def test_a_waiting_task_runs_again_after_the_time_between_two_looks(params):
     before = datetime.now(UTC)
     with pytest.raises(AirflowRescheduleException) as raised:
-        find_stays("sepsis", params, began(minutes_ago=0))
+        find_stays("sepsis", params, began(minutes_ago=0), None)
     assert before < raised.value.reschedule_date <= datetime.now(UTC) + LOOK_AGAIN
 
 
@@ -58,10 +58,10 @@ def test_a_waiting_task_runs_again_no_later_than_its_run_may_wait(params, monkey
     monkeypatch.setattr("wardround.airflow.screening_tasks.LOOK_AGAIN", timedelta(days=1))
     run = began(minutes_ago=10)
     with pytest.raises(AirflowRescheduleException) as raised:
-        find_stays("sepsis", params, run)
+        find_stays("sepsis", params, run, None)
     assert raised.value.reschedule_date == run.start_date + timedelta(minutes=30)
 
 
 def test_a_run_that_has_waited_long_enough_says_that_its_source_is_unreachable(params):
     with pytest.raises(FhirUnreachable):
-        find_stays("sepsis", params, began(31))
+        find_stays("sepsis", params, began(31), None)

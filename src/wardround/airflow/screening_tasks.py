@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowRescheduleException
 from wardround.adapters.files.run_folder import RunFolder, run_id
 from wardround.airflow.forms import prediction_time, screening_mode, waiting_time
 from wardround.airflow.hook import FhirHook
+from wardround.airflow.sharing import MARK, mark_of
 from wardround.airflow.sources import run_key
 from wardround.core import run_files
 from wardround.core.run_summary import RunSummary
@@ -33,13 +34,19 @@ NOBODY: Final = 0
 """The only chunk of an empty ward: with no chunk to map over, Airflow would skip the report as well."""
 
 
-def find_stays(condition_id: str, params: Params, dag_run: Any) -> tuple[str, list[int]]:
-    """Opens the run and returns its id and its chunk numbers. A cleared DAG run opens the same run again."""
+def find_stays(condition_id: str, params: Params, dag_run: Any, ti: Any) -> list[int]:
+    """Opens the run and returns its chunk numbers. A cleared DAG run opens the same run again.
+
+    The tasks after it find the run's id and its mark (`sharing`) in XCom.
+    """
     settings = settings_from()
     source = FhirHook(params["connection"]).source()
     run = screen.open_run(_request(condition_id, params, dag_run, source), settings, source.translation)
     with _client(run, params, dag_run) as client:
-        return run, screen.find_stays(run, client, settings, _log_progress) or [NOBODY]
+        chunks = screen.find_stays(run, client, settings, _log_progress) or [NOBODY]
+    ti.xcom_push("run", run)
+    ti.xcom_push(MARK, mark_of(run, condition_id))
+    return chunks
 
 
 def extract(run: str, chunk: int, params: Params, dag_run: Any) -> None:
