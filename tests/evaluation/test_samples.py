@@ -6,6 +6,7 @@ import pytest
 from scipy.stats import binomtest
 
 from wardround.evaluation.intervals import share_interval
+from wardround.evaluation.metrics import measure_with_intervals
 from wardround.evaluation.samples import Classes, Drawn, Sample
 
 PREVALENCE, SHARE = 0.1, 0.25
@@ -60,6 +61,16 @@ def test_what_patients_of_a_class_do_not_have_in_common_varies_as_ever() -> None
     # Nothing can be said of a class of one.
     alone = np.arange(50) < 1
     assert _drawn(alone, split=True).varying(np.where(alone, 0.5, 0.0)) == pytest.approx(np.where(alone, 0.5, 0.0))
+
+
+def test_the_only_patient_with_the_outcome_stands_for_its_class_in_the_prevalence() -> None:
+    alone = np.arange(30) < 1
+    sample = Sample.of_each_class(alone.astype(int), pd.Series(np.arange(30)), SHARE)
+    found = measure_with_intervals(alone.astype(int), np.full(30, 0.5), 0.9, sample)["prevalence"]
+    # A quarter of 120 patients was drawn, with one who has the outcome: there are 3, 4 or 5 of them.
+    low, high = (binomtest(each, 120).proportion_ci(method="wilson") for each in (3, 5))
+    assert found.low == pytest.approx(low.low, abs=0.005)
+    assert found.high == pytest.approx(high.high, abs=0.005)
 
 
 @pytest.mark.parametrize(("patients", "floor", "ceiling"), [(30, 0.93, 0.98), (120, 0.93, 0.97)])

@@ -62,7 +62,8 @@ class Share(NamedTuple):
         hits, counted = (rows.by_patient(of_cells(rows.tally)) for of_cells in (self.part, self.whole))
         parts = (hits - value * counted) / counted.sum()
         most = rows.can_have_it(counted) if self.of_outcome else counted
-        return Estimate(value, share_interval(hits, counted, rows.drawn, most), parts, counted)
+        drawn = rows.drawn._replace(alike=self.of_outcome)
+        return Estimate(value, share_interval(hits, counted, drawn, most), parts, counted)
 
     def apart(self, first: Estimate, second: Estimate, rows: PatientRows) -> Interval:
         same = np.array_equal(first.counted, second.counted)

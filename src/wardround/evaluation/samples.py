@@ -47,11 +47,13 @@ class Drawn(NamedTuple):
         has_it: whether each of them belongs to the class with the outcome.
         sizes: how many patients were drawn of both classes, also those who are not among these.
         share: how large a share they are of all patients of their class; 1 if they came by chance.
+        alike: whether it is the outcome itself that is counted, which every patient of its class has.
     """
 
     has_it: np.ndarray
     sizes: Classes
     share: float
+    alike: bool = False
 
     @classmethod
     def by_chance(cls, patients: int) -> Self:
@@ -73,10 +75,11 @@ class Drawn(NamedTuple):
             return varying
         for mine, drawn in ((self.has_it, self.sizes.with_outcome), (~self.has_it, self.sizes.without)):
             total, squares = parts[mine].sum(), (parts[mine] ** 2).sum()
-            if drawn < 2 or total**2 <= squares:
+            # The only patient of a class has no other to tell what they have in common: all of it, if they are alike.
+            in_common = (total**2 - squares) / (drawn - 1) if drawn > 1 else squares * self.alike
+            if not in_common > 0:
                 continue
             mean = total / mine.sum()
-            in_common = (total**2 - squares) / (drawn - 1)
             varying[mine] -= mean * (1 - np.sqrt(1 - (1 - self._kept) * in_common / (mean * total)))
         return varying
 
