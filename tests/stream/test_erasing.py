@@ -29,7 +29,6 @@ from wardround.adapters.pseudonyms import Pseudonyms
 from wardround.adapters.queue import dead_letters
 from wardround.adapters.queue.message import Done
 from wardround.adapters.queue.queue import Queue
-from wardround.adt.known import Kind, Name
 from wardround.cli.main import wardround
 from wardround.core.identifier import Identifier
 from wardround.results.alert_policy import Notification
@@ -38,7 +37,7 @@ from wardround.stream import flag
 from wardround.stream.raw import raw
 from wardround.stream.subscriptions.announced import announced
 from wardround.stream.subscriptions.notification import Notified
-from wardround.stream.visit_keys import keys_of
+from wardround.stream.visit_keys import told_key
 
 HOUR = timedelta(hours=1)
 BRANCHES = [{"id": "now", "at": ["0h", "1h"]}, {"id": "trial", "at": ["0h"], "mode": "shadow"}]
@@ -85,7 +84,8 @@ def played(hospital_with: Callable[..., Hospital], tmp_path: Path) -> Hospital:
     hospital.run(hospital.query, hospital.predict, hospital.notify, after=HOUR + timedelta(minutes=1))
     with hospital.queue.database.writing() as connection:
         for number in ("V-a", "V-b"):
-            told = ToldOf(key_of(hospital, number), "sepsis", "ward")
+            key = told_key(Identifier(VISIT, number), hospital.pseudonyms)
+            told = ToldOf(key, "sepsis", "ward")
             keep_told(connection, told, Notification(AS_OF, AS_OF, "high"))
     for letter in dead_letters.dead_letters(hospital.queue):
         body = dead_letters.body_of(hospital.queue, letter.seq)
@@ -95,10 +95,6 @@ def played(hospital_with: Callable[..., Hospital], tmp_path: Path) -> Hospital:
     with flag.opened(hospital.settings, hospital.queue) as stage:
         hospital.run(stage, after=2 * HOUR)
     return hospital
-
-
-def key_of(hospital: Hospital, number: str) -> str:
-    return keys_of("", FEED, hospital.pseudonyms).of(Name(Kind.VISIT, Identifier(VISIT, number)))
 
 
 @pytest.fixture

@@ -52,13 +52,11 @@ class Person:
         numbers: of the patient, merged ones too.
         visits: source and number of each visit.
         encounters: source and id of each Encounter at the source's FHIR server.
-        keys: keyed hashes of the visits, under which the queues keep their order.
     """
 
     numbers: set[Identifier]
     visits: set[tuple[str, Identifier]] = field(default_factory=set)
     encounters: set[tuple[str, str]] = field(default_factory=set)
-    keys: set[str] = field(default_factory=set)
 
     def is_named_by(self, mentions: Mentions, source: str) -> bool:
         """Returns whether a message is about them; one without any known number of a patient by what else it has."""

@@ -15,7 +15,6 @@ from wardround.adapters.pseudonyms import Pseudonyms
 from wardround.adapters.queue.erasing import erase_messages, stored
 from wardround.adapters.queue.queue import Queue
 from wardround.adt.feed import feed_of
-from wardround.adt.known import Kind, Name
 from wardround.adt.mentions import Person, mentions_in
 from wardround.core.identifier import Identifier
 from wardround.hl7.reader import read
@@ -23,7 +22,7 @@ from wardround.hl7.refused import Hl7Error
 from wardround.spec.stream import StreamSource
 from wardround.stream.bodies import Admission, Notice, Scored, StayRead, admission_in, for_record, stay_in
 from wardround.stream.subscriptions.announced import announced_in
-from wardround.stream.visit_keys import keys_of, told_key, visit_in
+from wardround.stream.visit_keys import told_key
 
 _Row = Any  # of the columns that `stored` names
 
@@ -76,11 +75,9 @@ class _Erasing:
         erased = 0
         for rows in stored(self._queue):
             erased += erase_messages(self._queue, [row.seq for row in rows if self._is_theirs(row)], now)
-        for source, number in self._person.visits:
-            keys = keys_of(self._queue.run, source, self._pseudonyms)
-            self._person.keys |= {keys.of(Name(Kind.VISIT, number)), told_key(number, self._pseudonyms)}
+        told = {told_key(number, self._pseudonyms) for _, number in self._person.visits}
         with self._queue.database.writing() as connection:
-            return Erased(erased, *forget_person(connection, self._queue.run, self._person))
+            return Erased(erased, *forget_person(connection, self._queue.run, self._person, told))
 
     def _is_theirs(self, row: _Row) -> bool:
         try:
@@ -114,7 +111,6 @@ class _Erasing:
         if self._person.numbers.isdisjoint({one.identifier for one in admission.patients}):
             return False
         self._person.visits.add((row.source, admission.visit.identifier))
-        self._person.keys.add(visit_in(row.key))
         return True
 
     def _was_read(self, row: _Row, read_then: StayRead) -> bool:

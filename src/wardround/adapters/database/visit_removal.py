@@ -40,8 +40,8 @@ def learn(connection: Connection, run: str, person: Person) -> None:
         person.visits |= {(source, number) for number in _joined(mine, of_source)}
 
 
-def forget_person(connection: Connection, run: str, person: Person) -> Forgotten:
-    """Removes the visits of a person, the merges of their numbers, and what was last told of their visits."""
+def forget_person(connection: Connection, run: str, person: Person, told: Collection[str]) -> Forgotten:
+    """Removes the visits of a person, the merges of their numbers, and what was last told under the keys `told`."""
     visits = [key for _, key, visit in _rows(connection, STREAM_VISIT, run, Visit) if visit.patient in person.numbers]
     numbers = {(Kind.PATIENT, one) for one in person.numbers} | {(Kind.VISIT, one) for _, one in person.visits}
     aliases = [
@@ -52,7 +52,7 @@ def forget_person(connection: Connection, run: str, person: Person) -> Forgotten
     return Forgotten(
         _removed(connection, STREAM_VISIT, STREAM_VISIT.c.key, visits, STREAM_VISIT.c.run == run),
         _removed(connection, STREAM_ALIAS, STREAM_ALIAS.c.key, aliases, STREAM_ALIAS.c.run == run),
-        _removed(connection, NOTIFICATION, NOTIFICATION.c.stay, sorted(person.keys)),
+        _removed(connection, NOTIFICATION, NOTIFICATION.c.stay, sorted(told)),
     )
 
 

@@ -18,8 +18,8 @@ _MESSAGE: Final = STREAM_MESSAGE.c
 
 
 def stored(queue: Queue) -> Iterator[Sequence[Any]]:
-    """Yields seq, stage, source, key and body of all messages with a body. Raises StorageError or DatabaseError."""
-    names = ("seq", "stage", "source", "key")
+    """Yields seq, stage, source and body of all messages with a body. Raises StorageError or DatabaseError."""
+    names = ("seq", "stage", "source")
     asked = select(*(_MESSAGE[name] for name in names), STREAM_BODY.c.body)
     asked = asked.join(STREAM_BODY, STREAM_BODY.c.seq == _MESSAGE.seq).where(_MESSAGE.run == queue.run)
     yield from in_portions(queue, asked, _AT_ONCE)
