@@ -15,8 +15,8 @@ import pytest
 from wardround.settings import PROJECT
 
 UV = Path(sys.executable).parent / "uv"
-# What a wheel is built of, beside its folders.
-SOURCE = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE")
+# Of what begins with a dot, what the source distribution carries.
+CARRIED = (".dockerignore", ".env.example")
 # What uv says when it could not ask, as opposed to what it was told.
 UNREACHABLE = ("Failed to fetch", "error sending request", "Could not connect", "network was disabled")
 
@@ -66,17 +66,30 @@ def fresh() -> Iterator[Callable[[str], Installed]]:
         yield make
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built by way of the source distribution, of a copy: a build leaves folders behind that the next one reads."""
+@pytest.fixture(scope="package")
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the source distribution and the wheel built of it; of a copy, for a build leaves folders behind."""
     copy, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("dist")
-    unwanted = shutil.ignore_patterns("__pycache__", "*.egg-info")
-    for name in ("src", "include/schemas", "dags", "config", "plugins"):
-        shutil.copytree(PROJECT / name, copy / name, ignore=unwanted)
-    for name in SOURCE:
-        shutil.copy(PROJECT / name, copy)
+    shutil.copytree(PROJECT, copy, ignore=_unwanted, dirs_exist_ok=True)
     uv("build", "--quiet", "--out-dir", out, copy)
-    return next(out.glob("*.whl"))
+    return out
+
+
+def _unwanted(folder: str, names: list[str]) -> set[str]:
+    generated = {name for name in names if name == "__pycache__" or name.endswith(".egg-info")}
+    if Path(folder) != PROJECT:
+        return generated
+    return generated | {name for name in names if name == "var" or (name.startswith(".") and name not in CARRIED)}
+
+
+@pytest.fixture(scope="package")
+def wheel(distributions: Path) -> Path:
+    return next(distributions.glob("*.whl"))
+
+
+@pytest.fixture(scope="package")
+def sdist(distributions: Path) -> Path:
+    return next(distributions.glob("*.tar.gz"))
 
 
 @pytest.fixture(scope="module")

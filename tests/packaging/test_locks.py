@@ -1,6 +1,12 @@
 """Each lock installs, and what Airflow loads of it at start can be imported: a pin alone promises neither."""
 
+import re
+import tomllib
+
 import pytest
+from packaging.requirements import Requirement
+
+from wardround.settings import PROJECT
 
 pytestmark = pytest.mark.slow
 
@@ -30,3 +36,14 @@ def test_a_lock_installs_and_its_executor_starts(fresh, lock: str, executor: str
     done = fresh(lock).run("python", "-c", program, AIRFLOW__CORE__EXECUTOR=executor)
     assert done.returncode == 0, done.stderr
     assert f"loaded {executor}\n" in done.stdout
+
+
+def test_the_airflow_of_the_locks_and_of_the_two_tested_environments_is_one_that_the_metadata_allows() -> None:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    [wanted] = [one for one in map(Requirement, project["dependencies"]) if one.name == "apache-airflow"]
+    [locked] = re.findall(r"^apache-airflow==(\S+)", (PROJECT / "requirements.txt").read_text(), flags=re.MULTILINE)
+    oldest, newest = re.search(r"^AIRFLOWS := (.+)$", (PROJECT / "Makefile").read_text(), flags=re.MULTILINE)[1].split()
+
+    assert newest == locked
+    assert wanted.specifier.contains(locked)
+    assert {(one.operator, one.version) for one in wanted.specifier} >= {(">=", oldest)}
