@@ -242,7 +242,9 @@ def test_a_message_that_ends_the_process_each_time_becomes_a_dead_letter(queue, 
         queue.take("flag", 1, timedelta(seconds=15), clock(), together=True)
         clock.passes(15)
     stage = Recorded()
-    runner_of(stage).step()
+    runner = runner_of(stage)
+
+    assert (runner.step(), runner.step()) == (1, 1)
 
     assert stage.seen == [["2"]]
     assert accounts(queue)["1"][:2] == (DEAD, "the process ended 10 times while it was handled")

@@ -118,6 +118,27 @@ def test_what_is_taken_is_not_taken_again_until_the_lease_is_over(queue):
     assert (again.attempts, again.lost) == (1, 1)  # the process was to blame, and not the message
 
 
+def test_what_is_lost_for_the_second_time_is_taken_alone_so_that_no_other_is_blamed(queue):
+    now = NOW
+    queue.put([raw(number, key) for number, key in enumerate("abc", start=1)])
+    assert bodies(take(queue)) == ["1", "2", "3"]
+    queue.put([raw(4, "d")])
+    now += LEASE
+    assert bodies(take(queue, now=now)) == ["1", "2", "3", "4"]
+    now += LEASE
+    for _ in range(5):  # the first one ends the process each time
+        [first] = take(queue, now=now, most=1)
+        now += LEASE
+    assert (bodies([first]), first.lost) == (["1"], 6)
+
+    [first] = take(queue, now=now)
+    queue.finish([done(first, "dead")], now)
+    [second], [third] = take(queue, now=now), take(queue, now=now)
+    [fourth] = take(queue, now=now)
+
+    assert [one.lost for one in (second, third, fourth)] == [2, 2, 1]
+
+
 def test_a_lease_is_extended(queue):
     queue.put([raw(1)])
     taken = take(queue)

@@ -7,6 +7,7 @@ is taken again, and the first one can no longer finish it. So its effects on the
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from itertools import takewhile
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, insert, null, or_, select, text, update
@@ -21,6 +22,7 @@ CORRUPT: Final = "corrupt: the stored message is not what was put, by its digest
 
 # A lease that ends later than this many leases from now was taken before the clock was set back.
 _LEASES_AHEAD: Final = 10
+_SUSPECT: Final = 2  # times that whoever took a message did not finish it
 _AT_ONCE: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CLAIM_LOCK: Final = 0x57617265  # the first key of PostgreSQL's advisory locks, the second is the stage
 
@@ -48,7 +50,8 @@ class Queue:
         """Takes messages that are due, those put first first, for the time of a lease; this counts as an attempt.
 
         A message is not taken before the earlier ones of its key are finished; with `together`, it may be taken with
-        them. One whose stored body was changed becomes a dead letter. Raises StorageError or DatabaseError.
+        them. One that was taken twice and not finished is taken alone: it may be what ends the process, and others are
+        not to blame. One whose stored body was changed becomes a dead letter. Raises StorageError or DatabaseError.
         """
         ready = self._ready(stage, lease, now, together)
         with self.database.reading() as connection:
@@ -58,10 +61,11 @@ class Queue:
         with self.database.writing() as connection:
             self._alone(connection, stage)
             # Two statements: PostgreSQL may ask an inner one again for each row that is open.
-            chosen = connection.execute(select(_MESSAGE.seq).where(ready).order_by(_MESSAGE.seq).limit(most))
+            asked = select(_MESSAGE.seq, _MESSAGE.taken_until, _MESSAGE.lost).where(ready)
+            chosen = _taken_at_once(connection.execute(asked.order_by(_MESSAGE.seq).limit(most)).all())
             taking = (
                 update(STREAM_MESSAGE)
-                .where(_MESSAGE.seq.in_(chosen.scalars().all()), _open_and_free(lease, now))
+                .where(_MESSAGE.seq.in_(chosen), _open_and_free(lease, now))
                 .values(
                     taken_until=now + lease,
                     began=now,
@@ -72,8 +76,8 @@ class Queue:
                 .returning(*_TAKEN)
             )
             rows = {row.seq: row for row in connection.execute(taking)}
-            asked = select(STREAM_BODY).where(STREAM_BODY.c.seq.in_(rows)).order_by(STREAM_BODY.c.seq)
-            taken = [_message(rows[seq], body) for seq, body in connection.execute(asked)]
+            bodies = select(STREAM_BODY).where(STREAM_BODY.c.seq.in_(rows)).order_by(STREAM_BODY.c.seq)
+            taken = [_message(rows[seq], body) for seq, body in connection.execute(bodies)]
             corrupt = [one for one in taken if sha256(one.body).digest() != one.digest]
             self._finish(connection, [Done(one, DEAD, CORRUPT) for one in corrupt], now)
             return [one for one in taken if one not in corrupt]
@@ -191,6 +195,12 @@ class Queue:
 def _free(column: Any, lease: timedelta, now: datetime) -> ColumnElement[bool]:
     until = column.taken_until
     return or_(until.is_(None), until <= now, until > now + _LEASES_AHEAD * lease)
+
+
+def _taken_at_once(ready: Sequence[Any]) -> list[int]:
+    """Returns the numbers of the first messages, up to one that is lost for the second time; or of that one alone."""
+    unsuspected = takewhile(lambda one: one.lost + (one.taken_until is not None) < _SUSPECT, ready)
+    return [one.seq for one in unsuspected] or [one.seq for one in ready[:1]]
 
 
 def _open_and_free(lease: timedelta, now: datetime) -> ColumnElement[bool]:
