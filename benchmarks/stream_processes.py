@@ -1,8 +1,9 @@
 """The processes of the stream as containers run them: on one core, each with its own limit of memory.
 
 Where the memory controller of cgroups (version 1) can be written, each process has a group with a limit of its own
-below the one of this process, and what is shown is what is charged to it, without pages of files that could be dropped.
-Elsewhere it is PSS, and there is no limit.
+below the one of this process. What is shown is what is charged to it, without the pages of files: the kernel keeps as
+many of the database's as the limit allows, and drops them when it needs the room. Elsewhere it is PSS, and there is no
+limit.
 """
 
 import os
@@ -40,7 +41,8 @@ class Process:
         if self._group is None:
             return float(psutil.Process(self.child.pid).memory_full_info().pss) / _MB
         charged = int((self._group / "memory.usage_in_bytes").read_text())
-        return (charged - _figure(self._group / "memory.stat", "total_inactive_file")) / _MB
+        files = sum(_figure(self._group / "memory.stat", f"total_{kind}_file") for kind in ("active", "inactive"))
+        return (charged - files) / _MB
 
     def _killed(self) -> str:
         killed = self._group and _figure(self._group / "memory.oom_control", "oom_kill")
