@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from tests.adapters.queue.conftest import NOW, raw
 
-from wardround.adapters.queue.figures import Waiting
+from wardround.adapters.queue.figures import Waiting, stuck
 from wardround.adapters.queue.message import DEAD, LATER, Done
 from wardround.adapters.queue.pauses import Pause, pause, resume
 from wardround.adapters.queue.queue import Queue
@@ -49,6 +49,20 @@ def test_what_waits_is_told_apart_from_what_is_planned(queue):
 
     queue.finish([Done(first, LATER, due=NOW + seconds(60))], NOW + seconds(10))
     assert of(status_of(queue, NOW + seconds(10)), "flag").waiting == Waiting(1, 2, NOW + seconds(5))
+
+
+def test_what_follows_for_a_later_time_of_a_branch_has_waited_since_that_time(queue):
+    later = NOW + timedelta(hours=6)
+    queue.put([raw(1, stage="predict")._replace(as_of=later), raw(2, stage="notify")])
+    [taken] = queue.take("predict", 1, LEASE, later + seconds(1))
+    queue.finish([Done(taken, LATER)], later + seconds(1))
+
+    found = status_of(queue, later + seconds(3))
+
+    assert of(found, "predict").waiting == Waiting(due=1, oldest=later)
+    assert of(found, "notify").waiting == Waiting(due=1, oldest=NOW)
+    assert stuck(queue, later) == {}
+    assert stuck(queue, later + seconds(1)) == {"predict": {"": 1}}
 
 
 def test_the_last_hour_is_counted_and_what_ended_before_is_not(queue):

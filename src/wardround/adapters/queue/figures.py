@@ -47,8 +47,8 @@ class Ended(NamedTuple):
 
 def waiting(queue: Queue, now: datetime) -> dict[str, Waiting]:
     """Returns the open messages by stage. Raises StorageError or DatabaseError."""
-    # What is due at once has no time of its own in `due` (queue.py): it has waited since it was received.
-    since = case((_MESSAGE.due > _MESSAGE.received, _MESSAGE.due), else_=_MESSAGE.received)
+    # What is due at once has no time of its own in `due` (queue.py).
+    since = case((_MESSAGE.due > _begin(), _MESSAGE.due), else_=_begin())
     is_due = _MESSAGE.due <= now
     asked = (
         select(_MESSAGE.stage, is_due, func.count(), func.min(since))
@@ -88,11 +88,11 @@ def ended(queue: Queue, stage: str, since: datetime, until: datetime) -> Iterato
 
 
 def stuck(queue: Queue, before: datetime) -> dict[str, dict[str, int]]:
-    """Returns how many messages are open that were received before a time, and have been tried, by stage and reason.
+    """Returns how many messages are open that could be handled before a time, and have been tried, by stage and reason.
 
     The reason is that of the last attempt; "" for none. Raises StorageError or DatabaseError.
     """
-    tried = (_MESSAGE.outcome.is_(None), _MESSAGE.began.is_not(None), _MESSAGE.received < before)
+    tried = (_MESSAGE.outcome.is_(None), _MESSAGE.began.is_not(None), _begin() < before)
     asked = select(_MESSAGE.stage, _MESSAGE.reason, func.count()).where(_MESSAGE.run == queue.run, *tried)
     found: defaultdict[str, dict[str, int]] = defaultdict(dict)
     with queue.database.reading() as connection:
@@ -111,6 +111,11 @@ def last_received(queue: Queue) -> dict[str, datetime]:
             found[source] = connection.execute(latest).scalar_one()
             last = source
     return found
+
+
+def _begin() -> ColumnElement[datetime]:
+    """The time from which a message counts as waiting: of what follows for a later time of a branch, that time."""
+    return case((_MESSAGE.as_of > _MESSAGE.received, _MESSAGE.as_of), else_=_MESSAGE.received)
 
 
 def _counted(queue: Queue, *which: ColumnElement[bool]) -> dict[str, int]:
