@@ -9,6 +9,7 @@ from threading import Event, Thread
 from typing import Final
 
 from wardround.adapters.database.database import opened
+from wardround.adapters.heap import give_back_large_blocks
 from wardround.adapters.queue.figures import dead_letters, waiting
 from wardround.adapters.queue.intake import intake_into
 from wardround.adapters.queue.queue import Queue
@@ -28,6 +29,7 @@ def serve_stage(name: str, settings: Settings, listening: socket, ready: Callabl
 
     Raises WardroundError if it cannot be prepared.
     """
+    give_back_large_blocks()
     metrics = Metrics()
     mine = StageMetrics(name, metrics)
     with stopping() as stop, opened(settings.database) as database:
@@ -44,6 +46,7 @@ def serve_listener(settings: Settings, listening: socket, ready: Callable[[], No
 
     What it has received by then is stored and answered. Raises WardroundError if it cannot be prepared.
     """
+    give_back_large_blocks()
     metrics = Metrics()
     with stopping() as stop, opened(settings.database) as database, intake_into(Queue(database)) as intake:
 
