@@ -24,7 +24,7 @@ Span = tuple[int, int]
 
 
 # Values charted by the minute or the hour have few different times.
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=4096)
 def micros_of(text: str | None) -> int:
     """Returns the microseconds since 1970 of a dateTime or instant, or UNKNOWN.
 
