@@ -11,7 +11,7 @@ from threading import Thread
 from benchmarks.measure import table
 from benchmarks.stream_databases import bare_commits, flushes
 from benchmarks.stream_hospital import Hospital
-from benchmarks.stream_processes import how, running
+from benchmarks.stream_processes import running
 from wardround.adapters.mllp.sender import sender_to
 from wardround.adapters.sockets import LOOPBACK
 from wardround.demo.hospital.hl7_text import components, message, segment
@@ -36,7 +36,7 @@ def measured(engine: str, hospital: Hospital, database: str, folder: Path) -> No
         memory = f"{processes['listen'].memory():.0f} MB"
     rows.append(_allowed(engine, database, folder))
     columns = ["messages of 8.5 kB", "a second", "p50 ms", "p99 ms", "aim", "messagefoundry"]
-    table(f"{engine}: the listener, {MESSAGES:,} messages a row; {memory} ({how()})", columns, rows)
+    table(f"{engine}: the listener, {MESSAGES:,} messages a row; PSS {memory}", columns, rows)
 
 
 def _allowed(engine: str, database: str, folder: Path) -> list[str]:

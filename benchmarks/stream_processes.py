@@ -1,9 +1,8 @@
 """The processes of the stream as containers run them: on one core, each with its own limit of memory.
 
 Where the memory controller of cgroups (version 1) can be written, each process has a group with a limit of its own
-below the one of this process. What is shown is what is charged to it, without the pages of files: the kernel keeps as
-many of the database's as the limit allows, and drops them when it needs the room. Elsewhere it is PSS, and there is no
-limit.
+below the one of this process. What is charged there includes the pages of the database's files that are in use and what
+the kernel itself keeps for the process; what the process needs is its PSS.
 """
 
 import os
@@ -35,14 +34,17 @@ class Process:
         self._group = group
 
     def memory(self) -> float:
-        """Returns what it needs now, in MB. Raises RuntimeError if it has ended."""
+        """Returns its PSS now, in MB. Raises RuntimeError if it has ended."""
         if (code := self.child.poll()) is not None:
             raise RuntimeError(f"stream {self.name} has ended with code {code}{self._killed()}")
+        return float(psutil.Process(self.child.pid).memory_full_info().pss) / _MB
+
+    def charged(self) -> float | None:
+        """Returns what its group is charged with, in MB, without pages of files that were not used of late."""
         if self._group is None:
-            return float(psutil.Process(self.child.pid).memory_full_info().pss) / _MB
+            return None
         charged = int((self._group / "memory.usage_in_bytes").read_text())
-        files = sum(_figure(self._group / "memory.stat", f"total_{kind}_file") for kind in ("active", "inactive"))
-        return (charged - files) / _MB
+        return (charged - _figure(self._group / "memory.stat", "total_inactive_file")) / _MB
 
     def _killed(self) -> str:
         killed = self._group and _figure(self._group / "memory.oom_control", "oom_kill")
@@ -59,11 +61,6 @@ def running(settings: Settings, names: Sequence[str]) -> Iterator[dict[str, Proc
             if not one.child.stdout.readline():
                 raise RuntimeError(f"stream {one.name} did not start; its message is above")
         yield found
-
-
-def how() -> str:
-    """Returns how memory is measured here."""
-    return "charged in a cgroup with a limit of its own" if _may_group() else "PSS; no cgroup can be written here"
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.measure import table
 from benchmarks.stream_account import Waiting, drained, now_waiting, out_of_order, scores, stored
 from benchmarks.stream_hospital import Hospital
-from benchmarks.stream_processes import LIMITS, Process, how, running
+from benchmarks.stream_processes import LIMITS, Process, running
 from wardround.adapters.database.database import Database, opened
 
 RATE = 50
@@ -43,6 +43,7 @@ def measured(engine: str, hospital: Hospital, database: str, seconds: int) -> No
             late = now_waiting(there)
         drained(there)
         looks.memory.append(_memory(watched))
+        charged = {name: one.charged() for name, one in watched.items()}
         found, order, kept = scores(there), out_of_order(there), stored(there)
     written, most = hospital.results() - before, max(one.oldest for one in looks.waiting)
     without = 1 - len(found.took) / found.asked if found.asked else 0.0
@@ -62,7 +63,11 @@ def measured(engine: str, hospital: Hospital, database: str, seconds: int) -> No
             ["RiskAssessments, of probabilities", f"{written:,} of {len(found.took):,}", "each once"],
         ],
     )
-    table(f"{engine}: memory in MB, {how()}", ["", "ready", "warm", "end", "change", "aim"], _rows(looks.memory))
+    table(
+        f"{engine}: PSS in MB, and what is charged to the cgroup at the end, where there is one",
+        ["", "ready", "warm", "end", "change", "charged", "aim"],
+        _rows(looks.memory, charged),
+    )
 
 
 @contextmanager
@@ -95,7 +100,7 @@ def _memory(processes: Mapping[str, Process]) -> dict[str, float]:
     return {name: one.memory() for name, one in processes.items()}
 
 
-def _rows(looks: list[dict[str, float]]) -> list[list[str]]:
+def _rows(looks: list[dict[str, float]], charged: Mapping[str, float | None]) -> list[list[str]]:
     first, warm, last = looks[0], looks[min(_WARM, len(looks) - 1)], looks[-1]
     return [
         [
@@ -104,6 +109,7 @@ def _rows(looks: list[dict[str, float]]) -> list[list[str]]:
             f"{warm[name]:.1f}",
             f"{last[name]:.1f}",
             f"{last[name] / warm[name] - 1:+.1%}",
+            "" if (most := charged[name]) is None else f"{most:.1f}",
             f"{LIMITS[name]}, 5 %",
         ]
         for name in first
