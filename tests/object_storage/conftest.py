@@ -3,39 +3,21 @@
 It is in no lock of the project, because it brings 40 packages that nothing else needs.
 """
 
-import hashlib
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
-
-from wardround.settings import PROJECT
+from tests.environments import environment
 
 HERE = Path(__file__).parent
-LOCK = HERE / "requirements.txt"
-ENVIRONMENT = PROJECT / ".venv-moto"
 
 
 @pytest.fixture(scope="session")
 def moto_python() -> Path:
-    """The Python of moto's environment, which is made anew when its lock changes; skips without a package registry."""
-    python = ENVIRONMENT / "bin" / "python"
-    stamp = ENVIRONMENT / f"installed-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]}"
-    if not stamp.exists():
-        uv = Path(sys.executable).parent / "uv"
-        _run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, ENVIRONMENT])
-        _run([uv, "pip", "install", "--quiet", "--python", python, "--requirement", LOCK])
-        stamp.touch()
-    return python
-
-
-def _run(command: list[object]) -> None:
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        pytest.skip(f"no package registry is reachable: object storage was not tested\n{done.stderr}")
+    """The Python of moto's environment."""
+    return environment("moto", HERE / "requirements.txt")
 
 
 @pytest.fixture(scope="session")

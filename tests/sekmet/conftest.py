@@ -1,42 +1,22 @@
 """sekmet-fhir, a FHIR server that others wrote, in an environment of its own that is set up here."""
 
-import hashlib
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.environments import environment
 
 from wardround.demo.fhir_server.certificates import throw_away_certificate
-from wardround.settings import PROJECT
 
 HERE = Path(__file__).parent
-LOCK = HERE / "requirements.txt"
-ENVIRONMENT = PROJECT / ".venv-sekmet"
 
 
 @pytest.fixture(scope="session")
 def sekmet_python() -> Path:
-    """The Python of sekmet's environment, which is made anew when its lock changes."""
-    python = ENVIRONMENT / "bin" / "python"
-    stamp = ENVIRONMENT / f"installed-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]}"
-    if not stamp.exists():
-        uv = Path(sys.executable).parent / "uv"
-        run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, ENVIRONMENT])
-        run([uv, "pip", "install", "--quiet", "--python", python, "--requirement", LOCK])
-        stamp.touch()
-    return python
-
-
-def run(command: list[object]) -> None:
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        pytest.fail(
-            f"the environment of the independent FHIR server (tests/sekmet/requirements.txt) cannot be set up;"
-            f" is the package registry reachable?\n{done.stderr}"
-        )
+    """The Python of sekmet's environment."""
+    return environment("sekmet", HERE / "requirements.txt")
 
 
 @pytest.fixture
