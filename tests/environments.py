@@ -10,6 +10,8 @@ import pytest
 from wardround.adapters.files.file_lock import locked
 from wardround.settings import PROJECT
 
+UV = Path(sys.executable).parent / "uv"
+
 
 def environment(name: str, lock: Path) -> Path:
     """Returns the Python of an environment with what a lock file pins; it is made anew when the file changes.
@@ -19,11 +21,10 @@ def environment(name: str, lock: Path) -> Path:
     folder = PROJECT / f".venv-{name}"
     python = folder / "bin" / "python"
     stamp = folder / f"installed-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
-    uv = Path(sys.executable).parent / "uv"
     with locked(PROJECT / f".venv-{name}.lock"):
         if not stamp.exists():
-            _run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, folder], lock)
-            _run([uv, "pip", "install", "--quiet", "--python", python, "--requirement", lock], lock)
+            _run([UV, "venv", "--quiet", "--clear", "--python", sys.executable, folder], lock)
+            _run([UV, "pip", "install", "--quiet", "--python", python, "--requirement", lock], lock)
             stamp.touch()
     return python
 
