@@ -25,6 +25,7 @@ def _field(setting: str) -> dict[str, Any]:
     return {"label": label(setting), "schema": shape, "description": f"{meaning(setting)}{hint}"}
 
 
+_FHIR = "FHIR"
 # Fields that every Airflow connection has, whatever its type.
 _OF_ALL_TYPES = ("host", "login", "password")
 SETTINGS: dict[str, str] = {
@@ -45,8 +46,13 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "wardround",
         "name": "Wardround",
-        "description": "Screening of intensive-care stays against a FHIR server.",
+        "description": "FHIR servers: connection type, hook and operators; and screening of intensive-care stays.",
         "versions": [version("wardround")],
+        "integrations": [
+            {"integration-name": _FHIR, "external-doc-url": "https://hl7.org/fhir/R4/", "tags": ["protocol"]}
+        ],
+        "hooks": [{"integration-name": _FHIR, "python-modules": ["wardround.airflow.hook"]}],
+        "operators": [{"integration-name": _FHIR, "python-modules": ["wardround.airflow.operators"]}],
         "connection-types": [
             {
                 "connection-type": CONNECTION_TYPE,

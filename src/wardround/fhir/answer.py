@@ -75,15 +75,15 @@ def _issue(body: dict[str, Any] | None) -> str:
     """Returns the code of an OperationOutcome's first issue; the issue's text may name patients."""
     issues = (body or {}).get("issue")
     first = issues[0] if isinstance(issues, list) and issues and isinstance(issues[0], dict) else {}
-    return f" ({_issue_code(first)})" if "code" in first else ""
+    return f" ({issue_code(first)})" if "code" in first else ""
 
 
 def error_codes(issues: Any) -> list[str]:
     """Returns the codes of an OperationOutcome's issues that are errors; the others are warnings and hints."""
-    return [_issue_code(issue) for issue in dicts(issues) if issue.get("severity") in ("error", "fatal")]
+    return [issue_code(issue) for issue in dicts(issues) if issue.get("severity") in ("error", "fatal")]
 
 
-def _issue_code(issue: Mapping[str, Any]) -> str:
+def issue_code(issue: Mapping[str, Any]) -> str:
     """Returns the code of an issue if it is one of R4's; a server may write anything there."""
     code = issue.get("code")
     return code if isinstance(code, str) and _ISSUE_CODE.fullmatch(code) else "a code unknown to R4"

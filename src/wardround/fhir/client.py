@@ -133,6 +133,15 @@ class FhirClient:
         """Returns the server's CapabilityStatement."""
         return _expect(self._transport.send("GET", f"{self.source.base_url}/metadata"), "CapabilityStatement")
 
+    def operation(
+        self, resource_type: str, name: str, parameters: Sequence[Resource], accept: Collection[int] = ()
+    ) -> Answer:
+        """Returns the answer to `POST Type/$name` with these Parameters; the operation must be safe to repeat."""
+        body = {"resourceType": "Parameters", "parameter": parameters}
+        headers = {"Content-Type": "application/fhir+json"}
+        url = f"{self.source.base_url}/{resource_type}/${name}"
+        return self._transport.send("POST", url, json=body, headers=headers, accept=accept)
+
     def ask(self, method: str, url: str, headers: Mapping[str, str], accept: Collection[int] = ()) -> Answer:
         """Returns the answer to a request that is not one of FHIR's own interactions, such as for an export."""
         return self._transport.send(method, url, headers=headers, accept=accept)

@@ -40,14 +40,14 @@ class Seeded:
     beside: Account = field(default_factory=Account)
 
 
-def seed(client: FhirClient, data: Path, progress: Progress) -> Seeded:
-    """Writes every resource in `data` to the server under its own id, in batches; running it again changes nothing.
+def seed(client: FhirClient, data: Path | str, progress: Progress) -> Seeded:
+    """Writes every resource in a folder to the server under its own id, in batches; doing it again changes nothing.
 
-    Of several versions of one id, only the one that counts is written. Resources that the folder marks as deleted are
-    not written, and stay unchanged on the server. A resource is written before those that refer to it, also within a
-    type (`partOf`). `progress` is told of the step `resources`: how many are written, and how many there are. Raises
-    SourceDataError for a damaged file, before anything is written; FhirError if the server refuses a resource or gives
-    it another id.
+    `data` is a path or an fsspec URL. Of several versions of one id, only the one that counts is written. Resources
+    that the folder marks as deleted are not written, and stay unchanged on the server. A resource is written before
+    those that refer to it, also within a type (`partOf`). `progress` is told of the step `resources`: how many are
+    written, and how many there are. Raises SourceDataError for a damaged file, before anything is written; FhirError if
+    the server refuses a resource or gives it another id.
     """
     folder = Current(FhirFolder(data), _group)
     types: Counter[str] = Counter()

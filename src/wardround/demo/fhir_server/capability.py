@@ -12,6 +12,7 @@ _INTERACTIONS = ("read", "vread", "update", "delete", "history-instance", "creat
 _TYPES = {"identifier": "token"}
 _BULK_DATA = "http://hl7.org/fhir/uv/bulkdata"
 _EXPORTS = {"Patient": ("patient-export",), "Group": ("group-export",)}
+_VALIDATE = {"name": "validate", "definition": "http://hl7.org/fhir/OperationDefinition/Resource-validate"}
 _COMMON = (("_id", "token"), ("_lastUpdated", "date"))
 
 
@@ -56,7 +57,7 @@ def _resource(resource_type: ResourceType) -> dict[str, Any]:
         "searchInclude": [f"{resource_type.name}:{name}" for name in references],
         "searchRevInclude": _referring_to(resource_type),
         "searchParam": [{"name": name, "type": kind} for name, kind in parameters],
-        "operation": [_operation(name) for name in _EXPORTS.get(resource_type.name, ())],
+        "operation": [_VALIDATE, *(_operation(name) for name in _EXPORTS.get(resource_type.name, ()))],
     }
 
 

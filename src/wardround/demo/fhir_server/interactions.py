@@ -14,6 +14,7 @@ from wardround.demo.fhir_server.query import DEFAULT_CAP, Pair
 from wardround.demo.fhir_server.resource_types import RESOURCE_TYPES, ResourceType
 from wardround.demo.fhir_server.search import matching, search
 from wardround.demo.fhir_server.session import Row, Session, WritingSession, Written
+from wardround.demo.fhir_server.validation import validated
 from wardround.fhir.references import is_id
 
 
@@ -41,7 +42,7 @@ class Call:
 
     @property
     def writes(self) -> bool:
-        return self.method not in ("GET", "HEAD") and self.path[-1:] != ("_search",)
+        return self.method not in ("GET", "HEAD") and self.path[-1:] not in (("_search",), ("$validate",))
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ def perform(session: Session, call: Call) -> Answer:
     match call.method, rest:
         case ("GET", ()) | ("POST", ("_search",)):
             return Answer(200, search(session, resource_type, call.pairs, call.base, call.strict, call.cap))
+        case "POST", ("$validate",):
+            return Answer(200, validated(call.body, resource_type))
         case "GET", (resource_id,):
             return _read(session, resource_type, resource_id, call)
         case "GET", (resource_id, "_history"):

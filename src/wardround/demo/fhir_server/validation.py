@@ -1,4 +1,4 @@
-"""Validates a resource before the server stores it, and raises a Problem if it is invalid.
+"""Validates a resource before the server stores it and raises a Problem if it is invalid, or only says so ($validate).
 
 It checks type, id, required and known elements, choices, code sets and dates, but not profiles or nested data types.
 """
@@ -10,7 +10,7 @@ import orjson
 
 from wardround.demo.fhir_server.dates import span_in
 from wardround.demo.fhir_server.extraction import values_at
-from wardround.demo.fhir_server.problems import invalid, too_deep
+from wardround.demo.fhir_server.problems import Problem, invalid, operation_outcome, too_deep
 from wardround.demo.fhir_server.resource_types import RESOURCE_TYPES, ResourceType
 from wardround.fhir.references import is_id
 
@@ -29,6 +29,29 @@ def check(resource: Any, resource_type: ResourceType) -> None:
     _check_depth(resource)
     _check_elements(resource, resource_type)
     _check_values(resource, resource_type)
+
+
+def validated(body: Any, resource_type: ResourceType) -> bytes:
+    """Returns the OperationOutcome that answers $validate: for a resource, or for Parameters with one.
+
+    Raises a Problem if there is none, or if it must conform to a profile.
+    """
+    parts = {one.get("name"): one for one in _parameters(body)}
+    if "profile" in parts:
+        raise Problem(422, "not-supported", f"{resource_type.name}/$validate: no profile is known here")
+    resource = parts["resource"].get("resource") if "resource" in parts else body
+    if resource is None:
+        raise invalid(f"{resource_type.name}/$validate: no resource, expected one", "required")
+    try:
+        check(resource, resource_type)
+    except Problem as problem:
+        return problem.outcome()
+    return operation_outcome("information", "informational", "nothing is wrong with what is checked here")
+
+
+def _parameters(body: Any) -> list[dict[str, Any]]:
+    listed = body.get("parameter") if isinstance(body, dict) and body.get("resourceType") == "Parameters" else None
+    return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
 
 
 def _check_depth(resource: dict[str, Any]) -> None:
