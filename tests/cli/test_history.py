@@ -198,7 +198,7 @@ def test_patients_who_were_asked_for_by_their_ids_are_no_ward_and_in_no_history(
 
 def test_the_figures_of_a_run_outlive_its_folder(own, server, ward) -> None:
     run = screened(own, server, EARLY)
-    assert called(own, "runs", "prune", "--before", "2027-01-01", "--yes").exit_code == 0
+    assert called(own, "runs", "prune", "--patient", "p-a", "--yes").exit_code == 0
     assert result_of(called(own, "runs", "list", "--json"))["runs"] == []
     assert rebuild(own, no_progress).written == 0
     assert listed(own) == [run]

@@ -1,7 +1,10 @@
 """Tests `wardround runs`: what it lists, finds and removes."""
 
 import json
+import os
+import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,7 +27,7 @@ def own(settings, tmp_path) -> Any:
 
 
 def called(own, *words: str, answer: str = "") -> Result:
-    places = {"HOME": own.home, "VAR": own.var, "RUNS": own.runs, "MODELS": own.models}
+    places = {"HOME": own.home, "VAR": own.var, "RUNS": own.runs, "MODELS": own.models, "DATABASE": own.database}
     named = {f"WARDROUND_{name}": str(place) for name, place in places.items()}
     return CliRunner(env=named).invoke(wardround, words, input=answer)
 
@@ -33,6 +36,13 @@ def screened(own, server, as_of: str, *more: str) -> str:
     result = called(own, "screen", "sepsis", "--source", server.base_url, "--as-of", as_of, *more, "--json")
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)["run"]
+
+
+def aged(own) -> None:
+    """Makes the files of all runs two days old, as if nobody had worked on them since."""
+    then = time.time() - 2 * 86_400
+    for path in Path(own.runs).rglob("*"):
+        os.utime(path, (then, then))
 
 
 def listed(own, *words: str) -> list[str]:
@@ -88,9 +98,65 @@ def test_runs_are_removed_only_after_they_were_listed_and_confirmed(own, two) ->
     assert second in refused.stderr
     assert listed(own) == [second, first]
     nobody = called(own, "runs", "prune", "--patient", "nobody", "--json")
-    assert json.loads(nobody.stdout) == {"removed": 0}
+    assert json.loads(nobody.stdout) == {"removed": 0, "kept": {}}
+    aged(own)
     done = called(own, "runs", "prune", "--before", "2026-01-02T05:30:00Z", "--yes", "--json")
-    assert json.loads(done.stdout) == {"removed": 1}
+    assert json.loads(done.stdout) == {"removed": 1, "kept": {}}
     assert listed(own) == [second]
     assert called(own, "runs", "prune", "sepsis", "--patient", "p-b", answer="y\n").exit_code == 0
     assert listed(own) == []
+
+
+def test_a_rule_keeps_what_is_needed_and_says_why(own, two) -> None:
+    first, second = two
+    recent = called(own, "runs", "prune", "--older-than", "1d", "--yes", "--json")
+    lately = "something was written to it in the last 24 hours"
+    latest = "it is among the latest of its condition and source"
+    assert json.loads(recent.stdout) == {"removed": 0, "kept": {lately: 1, latest: 1}}
+    assert f"{first} stays: {lately}" in recent.stderr
+    aged(own)
+    RunFolder.of(own.runs, first).write_json("summary.json", {"found": 1, "failed": 1, "complete": False})
+    aged(own)
+    incomplete = called(own, "runs", "prune", "sepsis", "--keep", "1", "--yes", "--json")
+    assert (json.loads(incomplete.stdout)["removed"], listed(own)) == (0, [second, first])
+    assert called(own, "runs", "prune", "--keep", "2", "--unfinished", "--yes").exit_code == 0
+    assert listed(own) == [second, first]
+    done = called(own, "runs", "prune", "--keep", "1", "--unfinished", "--yes", "--json")
+    assert (json.loads(done.stdout), listed(own)) == ({"removed": 1, "kept": {}}, [second])
+
+
+def test_what_was_removed_is_in_the_history_by_its_rule(own, two) -> None:
+    first, second = two
+    assert called(own, "history", "removed").stdout == "No run was removed.\n"
+    aged(own)
+    called(own, "runs", "prune", "--before", "2026-01-02T05:30:00Z", "--yes")
+    called(own, "runs", "prune", "--patient", "p-b", "--yes")
+    result = called(own, "history", "removed", "--json")
+    removed = json.loads(result.stdout)["removed"]
+    assert [(one["run"], one["why"]) for one in removed] == [
+        (second, "a patient's data were erased"),
+        (first, "before 2026-01-02T05:30:00Z, not among the latest 1"),
+    ]
+    assert all(run in called(own, "history", "removed").stdout for run in two)
+    assert json.loads(called(own, "history", "list", "--json").stdout)["runs"][0]["run"] == second
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("--before", "2026-01-02", "--older-than", "1d"),
+        ("--patient", "p", "--keep", "3"),
+        ("--patient", "p", "--unfinished"),
+    ],
+)
+def test_rules_that_say_nothing_or_contradict_are_refused(own, words) -> None:
+    assert called(own, "runs", "prune", *words, "--yes").exit_code == 2
+
+
+def test_the_list_shows_the_size_of_each_run(own, two) -> None:
+    shown = json.loads(called(own, "runs", "list", "--json").stdout)["runs"]
+    for run in shown:
+        files = [path for path in Path(own.runs, run["run"]).rglob("*") if path.is_file()]
+        assert run["bytes"] == sum(path.stat().st_size for path in files) > 0
+    assert "kB" in called(own, "runs", "list").stdout

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import fsspec
@@ -21,6 +22,9 @@ from wardround.errors import RunNotFound, StorageError
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint
 from wardround.settings import PROJECT, Settings, settings_from
+from wardround.workflows.run_list import run_names, sizes
+from wardround.workflows.run_removal import remove_runs
+from wardround.workflows.run_retention import is_in_use
 from wardround.workflows.screen import Means, ScreeningRequest, screen
 
 pytestmark = pytest.mark.long
@@ -136,3 +140,16 @@ def test_a_bucket_that_does_not_exist_is_named(bucket) -> None:
         RunFolder.of("s3://nowhere", RUN).write_json("a.json", 1)
     with pytest.raises(RunNotFound, match="there is no run"):
         RunFolder.existing("s3://nowhere", RUN)
+
+
+def test_a_run_in_s3_is_listed_with_its_size_and_removed_whole(server, settings, bucket) -> None:
+    own = replace(settings, runs=f"{bucket}/runs")
+    ledger_of(own, server, "search")
+    (name,) = run_names(own)
+    folder = RunFolder.of(own.runs, str(name))
+    assert sizes([str(name)], own)[str(name)] == sum(len(folder.read_bytes(file)) for file in folder.list()) > 0
+    now = datetime.now(UTC)
+    assert is_in_use(name, own, now)
+    assert not is_in_use(name, own, now + timedelta(hours=25))
+    assert remove_runs([name], "tests", own, now, lambda _: False) == 1
+    assert (run_names(own), folder.list()) == ([], [])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from wardround.cli.results import add_row, print_table, say, show, tell
-from wardround.cli.times import DAY
+from wardround.cli.times import DAY, in_seconds
 from wardround.errors import RunNotFound
 from wardround.settings import settings_from
 
@@ -98,6 +98,28 @@ def diff_history(before: str, after: str, as_json: bool) -> None:
         )
     else:
         tell("The figures are the same.")
+
+
+@command.command("removed", short_help="List the runs whose folder was removed.")
+@_as_json
+def list_removed(as_json: bool) -> None:
+    """List the run folders that `wardround runs prune` removed, the last one first: when, and by which rule."""
+    from wardround.adapters.database.database import opened
+    from wardround.adapters.database.removed_runs import removed_runs
+
+    with opened(settings_from().database) as database, database.reading() as connection:
+        found = removed_runs(connection)
+    if as_json:
+        click.echo(json.dumps({"removed": [{**one._asdict(), "at": in_seconds(one.at)} for one in found]}))
+    elif found:
+        from rich.table import Column, Table
+
+        table = Table(Column("run", no_wrap=True), Column("removed", no_wrap=True), "rule")
+        for one in found:
+            add_row(table, one.run, in_seconds(one.at), one.why)
+        print_table(table)
+    else:
+        tell("No run was removed.")
 
 
 @command.command("rebuild", short_help="Read the figures again from the run folders.")

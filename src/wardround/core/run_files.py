@@ -12,6 +12,8 @@ REQUEST: Final = "request.json"
 """The request, and what the run was opened with (`core.stored_request`). A folder with this file is that of a run."""
 OPENED: Final = "opened.json"
 """Who opened the run in Airflow (`host`), and a `token` that shows the tasks after it that they see the same folder."""
+REMOVAL: Final = "removal.json"
+"""The run is being removed: since when (`at`) and by which rule (`why`). What is left of it is removed next time."""
 STAYS: Final = "stays.parquet"
 """For a screening: every stay found, with STAY_COLUMNS and the columns below. For a training: the stays of its cohort,
 with the outcome, the onset and the hours of the first and the last prediction."""

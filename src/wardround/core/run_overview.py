@@ -60,6 +60,11 @@ class RunName(NamedTuple):
         """Returns the condition's id; also for a training."""
         return self.condition.removeprefix(TRAINING)
 
+    @property
+    def time(self) -> datetime:
+        """Returns the prediction time, or when the training began, to the second."""
+        return datetime.strptime(self.as_of, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+
     def __str__(self) -> str:
         return "-".join(self)
 

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-SCHEMA: Final = "0005"
+SCHEMA: Final = "0006"
 """The last migration of this release."""
 
 VERSION_TABLE: Final = "wardround_schema"
@@ -73,7 +73,17 @@ HISTORY_FIGURE: Final = Table(
     sqlite_with_rowid=False,
 )
 
-# The same.
+# Which run folders were removed: screenings and trainings, also those that are in no history. A cleared DAG run opens
+# its run again, which may then be removed again.
+REMOVED_RUN: Final = Table(
+    "removed_run",
+    METADATA,
+    Column("run", Text, primary_key=True),
+    Column("at", Moment, primary_key=True),
+    Column("why", Text, nullable=False),  # the rule; it names no patient
+)
+
+# A row is its key.
 USED_TOKENS: Final = Table(
     "used_tokens",
     METADATA,

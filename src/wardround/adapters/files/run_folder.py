@@ -9,7 +9,8 @@ import secrets
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -26,7 +27,7 @@ from wardround.core import run_files
 from wardround.errors import RunNotFound
 
 RUN_ID = re.compile(r"[a-z][a-z0-9_]*-\d{8}T\d{6}Z-[0-9a-f]{6}")
-_READERS = 16  # how many files of runs are read at once: object storage takes time for each
+READERS = 16  # how many files of runs are read at once: object storage takes time for each
 
 
 def run_id(condition_id: str, as_of: pd.Timestamp, key: str | None = None) -> str:
@@ -149,6 +150,22 @@ class RunFolder:
             elif self._files.exists(path := self._path(folder) if folder else self._root):
                 self._files.rm(path, recursive=True)
 
+    def size(self) -> int:
+        """Returns how many bytes all files have together."""
+        with self._using(""):
+            found = self._files.find(self._root, detail=True)
+        return sum(int(facts["size"]) for facts in found.values())
+
+    def last_written(self) -> datetime | None:
+        """Returns when the last file was written, by the storage's clock; None if there is no file."""
+        last: datetime | None = None
+        with self._using(""):
+            for path in self._files.find(self._root):
+                with suppress(FileNotFoundError):  # somebody has just removed it
+                    time = self._files.modified(path)
+                    last = max(last or time, time)
+        return last
+
     def remove(self, name: str) -> None:
         """Removes a file if it exists."""
         if self.exists(name):
@@ -244,7 +261,7 @@ def read_together(runs: str, names: Iterable[str]) -> dict[str, bytes]:
         except FileNotFoundError:
             return name, None
 
-    with asking(runs), ThreadPoolExecutor(_READERS) as readers:
+    with asking(runs), ThreadPoolExecutor(READERS) as readers:
         return {name: found for name, found in readers.map(content, names) if found is not None}
 
 
