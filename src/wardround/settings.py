@@ -182,6 +182,16 @@ class Settings:
         timedelta,
         Variable("WARDROUND_DECIDING_TASK", "the same for a promotion, or for suspending and resuming", _duration),
     ] = timedelta(minutes=15)
+    runs_kept: Annotated[
+        timedelta | None,
+        Variable(
+            "WARDROUND_RUNS_KEPT",
+            "how old a run's prediction time may be before the DAG `prune_runs`"
+            " [removes the run](retention.md#remove-runs)",
+            _duration,
+            default="none: nothing is removed",
+        ),
+    ] = None
     fhir_token: Annotated[
         str | None,
         Variable("WARDROUND_FHIR_TOKEN", "bearer token for a server given by its URL, for the command line", _optional),

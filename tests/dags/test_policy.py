@@ -10,7 +10,8 @@ from wardround.spec.loading import condition_ids
 
 CONDITIONS = condition_ids(settings_from().schemas)
 OF_CONDITIONS = ("promote", "screen_icu", "suspend", "train")
-DAG_IDS = [*(f"{kind}__{condition}" for kind in OF_CONDITIONS for condition in CONDITIONS), "stream_upkeep"]
+OF_NONE = ("prune_runs", "stream_upkeep")
+DAG_IDS = [*(f"{kind}__{condition}" for kind in OF_CONDITIONS for condition in CONDITIONS), *OF_NONE]
 
 
 @pytest.fixture(params=DAG_IDS)
@@ -55,6 +56,7 @@ def test_every_task_has_the_time_limit_of_its_kind(dag):
     longest = {
         "screen_icu": hours(2),
         "stream_upkeep": hours(2),
+        "prune_runs": hours(2),
         "train": hours(12),
         "promote": hours(0.25),
         "suspend": hours(0.25),

@@ -27,5 +27,10 @@ def upkeep_schedule(settings: Settings) -> CronTriggerTimetable | None:
     return CronTriggerTimetable("17 * * * *", timezone="UTC") if settings.stream.is_file() else None
 
 
+def pruning_schedule(settings: Settings) -> CronTriggerTimetable | None:
+    """Returns the schedule by which old runs are removed, daily; None where no setting says how long they are kept."""
+    return CronTriggerTimetable("37 4 * * *", timezone="UTC") if settings.runs_kept else None
+
+
 def _cron(expression: str, condition: Condition) -> CronTriggerTimetable:
     return CronTriggerTimetable(expression, timezone=condition.time_zone)
