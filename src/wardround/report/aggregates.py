@@ -27,7 +27,7 @@ from wardround.report.report_words import STEPS, kind_in_words, moment, reason_i
 from wardround.report.stay_flow import Loss, Stage, Words, losses_of, stages
 from wardround.report.stay_flow_chart import flow_chart
 from wardround.report.trend import trend
-from wardround.report.units import UnitCounts, by_unit
+from wardround.report.units import EVERY, SMALL, UnitCounts, by_unit
 from wardround.results.rationale import column_words, left_out_of
 
 SAFETY: Final = (
@@ -133,7 +133,7 @@ def aggregates_of(record: RunRecord, guarded: bool) -> Aggregates:
         stages=found,
         flow=flow_chart(found),
         flow_note=flow_note(record),
-        units=by_unit(record.ledger, guarded),
+        units=by_unit(record.ledger, SMALL if guarded else EVERY),
         change=change,
         trend=trend(change.points),
         minimum_data=minimum_data(record),

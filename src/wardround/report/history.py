@@ -132,7 +132,7 @@ def _figures(
             yield Figure(WHOLE, name, value)
     # Databases do not accept NUL characters in texts.
     units = ledger.assign(unit=ledger["unit"].str.replace("\0", "\N{REPLACEMENT CHARACTER}", regex=False))
-    for unit in by_unit(units, guarded=True):
+    for unit in by_unit(units, SMALL):
         yield from (Figure(unit.unit, measure, getattr(unit, measure)) for measure in _PER_UNIT)
 
 
