@@ -158,6 +158,16 @@ class Settings:
             default="none: logs name the report's file",
         ),
     ] = None
+    collector: Annotated[
+        str | None,
+        Variable(
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "base URL of an OpenTelemetry collector that takes OTLP over HTTP: each screening sends it"
+            " [its figures](watched.md#what-a-screening-sends)",
+            _url,
+            default="none: nothing is sent",
+        ),
+    ] = field(default=None, repr=False)  # it may hold a password
     memory: Annotated[
         str,
         Variable(

@@ -1,6 +1,5 @@
 """Tests docker-compose.yaml, Dockerfile and .env.example by reading them; no Docker engine is used."""
 
-import json
 import re
 from datetime import timedelta
 from importlib.resources import files
@@ -13,7 +12,6 @@ from tests.cds.calls import call
 
 from wardround.airflow.defaults import task_defaults
 from wardround.airflow.environment import EVERYWHERE
-from wardround.cds.http.metrics import METRICS as CDS_METRICS
 from wardround.cds.http.workers import STOP_SECONDS
 from wardround.cds.servers import Servers
 from wardround.cli.cds import command as cds
@@ -22,7 +20,6 @@ from wardround.demo.hospital.places import INPATIENT, PEOPLE, PEOPLE_AUTHORITY, 
 from wardround.fhir.sign_in import BearerToken
 from wardround.settings import PROJECT, settings_from
 from wardround.spec.loading import load_issuers, load_stream
-from wardround.stream.metrics import METRICS as STREAM_METRICS
 from wardround.stream.stages import PROCESSES
 from wardround.workflows.servers import server_at
 from wardround.workflows.source_variables import IN_FILES, SET_BY_VARIABLE
@@ -86,7 +83,7 @@ def test_airflows_settings_agree_with_the_local_profile():
 def test_every_secret_comes_from_the_environment_file_and_has_no_default():
     used = dict(re.findall(r"(?<!\$)\$\{([A-Z_]+)([^}]*)\}", COMPOSE))
     refused_by_their_images = {"FHIR_DB_PASSWORD", "GRAFANA_PASSWORD"}
-    choices = {"AIRFLOW_TASKS_AT_ONCE": ":-4", "AIRFLOW_METRICS": ":-False"}
+    choices = {"AIRFLOW_TASKS_AT_ONCE": ":-4", "AIRFLOW_METRICS": ":-False", "OTEL_EXPORTER_OTLP_ENDPOINT": ":-"}
 
     assert set(used) | {"COMPOSE_PROFILES", "FHIR_DEFAULT_ALIASES"} == variable_names(EXAMPLE)
     assert {name: used.pop(name) for name in choices} == choices
@@ -363,39 +360,3 @@ def test_the_image_installs_the_pinned_uv():
     version = re.search(r"UV_VERSION := (\S+)", (PROJECT / "Makefile").read_text())[1]
 
     assert f"uv=={version} " in (PROJECT / "Dockerfile").read_text()
-
-
-def test_prometheus_fetches_the_counts_of_every_process_that_has_a_page():
-    jobs = yaml.safe_load((PROJECT / "deploy" / "watch" / "prometheus.yaml").read_text())["scrape_configs"]
-    targets = {target for job in jobs for group in job["static_configs"] for target in group["targets"]}
-
-    assert targets == {"otel-collector:8889", "cds:8181", *(f"stream-{stage}:9470" for stage in STREAM)}
-
-
-def test_airflow_sends_only_counts_that_it_has_and_none_by_run():
-    known = yaml.safe_load((files("airflow") / "_shared/observability/metrics/metrics_template.yaml").read_text())
-    about = {one["name"]: one["description"] for one in known["metrics"]}
-    patterns = filled_in("airflow-scheduler")["AIRFLOW__METRICS__METRICS_ALLOW_LIST"].split(",")
-
-    for pattern in patterns:
-        sent = {name for name in about if re.search(pattern, name)}
-        assert sent, pattern
-        assert [name for name in sent if "run_id" in about[name]] == []
-
-
-def test_the_dashboard_asks_for_counts_that_exist_and_for_no_label_that_names_a_patient_a_run_or_a_unit():
-    text = (PROJECT / "deploy" / "watch" / "grafana" / "dashboards" / "wardround.json").read_text()
-    asked = [target["expr"] for panel in json.loads(text)["panels"] for target in panel["targets"]]
-    names = {name for query in asked for name in re.findall(r"\b(?:wardround|airflow)_\w+", query)}
-    labels = {label for query in asked for label in re.findall(r"by \(([^)]*)\)|\b(\w+)!?=", query) for label in label}
-    ours = {**CDS_METRICS, **STREAM_METRICS}
-    buckets = {f"{name}_bucket" for name, metric in ours.items() if metric.kind == "histogram"}
-    allowed = filled_in("airflow-scheduler")["AIRFLOW__METRICS__METRICS_ALLOW_LIST"].split(",")
-    of_airflow = {name.removeprefix("airflow_").removesuffix("_total") for name in names if name.startswith("airflow_")}
-
-    assert {name for name in names if name.startswith("wardround_")} <= {*ours, *buckets}
-    # Prometheus has underscores for Airflow's dots.
-    assert [name for name in of_airflow if not any(re.search(one.replace("\\.", "_"), name) for one in allowed)] == []
-    assert {part.strip() for label in labels for part in label.split(",")} - {""} <= {
-        *("outcome", "status", "le", "stage", "state", "source", "became")
-    }

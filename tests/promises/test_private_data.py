@@ -4,12 +4,14 @@ import logging
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from requests.adapters import HTTPAdapter
+from tests.otlp_collector import collecting
 
 from wardround.adapters.files.run_folder import RunFolder
 from wardround.demo.fhir_server.faults import Fault, FaultPlan
@@ -17,6 +19,7 @@ from wardround.demo.fhir_server.running import running_server
 from wardround.errors import RunIncomplete
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint
+from wardround.report.gauges import STAYS
 from wardround.workflows.screen import Means, ScreeningRequest, require_complete, screen, servers_in
 
 NAME, RECORD_NUMBER, FREE_TEXT = "ZZTOPSECRET", "MRN-77123456", "coughing since tuesday"
@@ -103,6 +106,23 @@ def test_a_screening_leaks_nothing_of_a_patient(icu, server, settings, caplog, c
     lists = folder.read_text("report.html") + folder.read_text("worklist.csv")
     assert NAME not in lists
     assert RECORD_NUMBER not in lists
+
+
+def test_what_a_collector_is_sent_names_no_patient_stay_run_or_value(icu, server, settings) -> None:
+    marked(icu)
+    icu.resources.append({"resourceType": "Location", "id": "bed", "name": f"Bed of {NAME}"})
+    for resource in icu.resources:
+        if resource["resourceType"] == "Encounter":
+            resource["location"] = [{"location": {"reference": "Location/bed"}}]
+    icu.upload(server.base_url)
+    request = ScreeningRequest(condition="sepsis", source_url=server.base_url, as_of="2026-01-02T05:00:00Z")
+    with collecting() as collector:
+        installed = replace(settings, collector=collector.url)
+        summary = screen(request, Means(FhirEndpoint(server.base_url), installed, lambda *_: None, Broken())).as_json()
+    assert {one["outcome"]: value for one, value in collector.of(STAYS)}["failed"] == 1
+    sent = str(collector.requests)
+    ids = ("p-a", "e-a", "p-broken", "e-broken", summary["run"], summary["run"].rsplit("-", 1)[1], settings.runs)
+    assert leaks(sent) + [text for text in (*ids, server.base_url) if text in sent] == []
 
 
 def test_results_elsewhere_carry_the_record_number_there_and_nowhere_else(icu, server, settings, caplog, capfd) -> None:

@@ -12,6 +12,12 @@ from wardround.spec.conditions import Mode
 
 COUNTS: Final = ("found", "scored", "indeterminate", "excluded", "failed", "written")
 
+MISSING: Final = "missing"
+DUPLICATE: Final = "duplicate"
+DIFFERENT: Final = "different"
+WRONG: Final = (MISSING, DUPLICATE, DIFFERENT)
+"""What may be wrong with the server's RiskAssessment of a stay."""
+
 
 class CohortAccount(Account):
     """The patients that the cohort names, and how many of them are not screened.
@@ -129,7 +135,7 @@ class RunSummary(Account):
         repaired: stays for which the server held several RiskAssessments, of which one stands now.
         withdrawn: stays whose RiskAssessment somebody else withdrew.
         to_write: the number of RiskAssessments to write; a shadow run writes none of them.
-        problems: stay_id -> what is wrong with the server's RiskAssessment.
+        problems: stay_id -> what is wrong with the server's RiskAssessment, one of WRONG.
         complete: whether few enough stays failed, and the server holds what the ledger says.
         hours_after_as_of: when the last score was available; None if there was no score.
         durations: seconds by step.

@@ -7,7 +7,7 @@ import pandas as pd
 
 from wardround.core import run_files
 from wardround.core.ledger import EXCLUDED, FAILED, SCORED, WITHDRAWN, counts, open_ledger
-from wardround.core.run_summary import HighBandAccount, RunSummary, StepAccount
+from wardround.core.run_summary import DIFFERENT, DUPLICATE, MISSING, HighBandAccount, RunSummary, StepAccount
 from wardround.core.stay_reasons import FailedAt, Reason
 from wardround.fhir import risk_assessments
 from wardround.fhir.client import FhirClient
@@ -27,10 +27,8 @@ from wardround.workflows.screen.high_band_group import keep_group
 from wardround.workflows.screen.refer import about_of
 from wardround.workflows.screen.run import Run, load_run
 from wardround.workflows.screen.written import Written
+from wardround.workflows.send_gauges import send_gauges
 
-MISSING = "missing"
-DUPLICATE = "duplicate"
-DIFFERENT = "different"
 # A RiskAssessment names all its Observations, so only this many are in memory together, whatever the size of the ward.
 AT_ONCE = 500
 _OF_STAYS = ["stay_id", "patient_id", "unit", "excluded"]
@@ -43,7 +41,8 @@ def reconcile(run: str, client: FhirClient, settings: Settings) -> RunSummary:
     ledger, or if the task of its chunk failed. A stay whose RiskAssessment somebody else withdrew counts as scored but
     not written, with the reason WITHDRAWN. The Group of the high band follows the ledger. What makes the run incomplete
     is kept in the summary for `require_complete`, so that the report is still written. The figures go to the history; a
-    database that cannot be used is left for `require_complete` as well. Raises RunIncomplete if a stay is unaccounted
+    database that cannot be used is left for `require_complete` as well. They go to a collector, too, if one is set.
+    Raises RunIncomplete if a stay is unaccounted
     for.
     """
     opened = load_run(run, settings)
@@ -63,6 +62,7 @@ def reconcile(run: str, client: FhirClient, settings: Settings) -> RunSummary:
     keep_unknown(opened.folder)
     keep_history(run, settings)
     keep_bedside_use(run, settings)
+    send_gauges(run, settings)
     return summary
 
 
