@@ -1,6 +1,6 @@
 # Everything runs inside .venv, which `make install` builds; nothing but Python is needed beforehand.
 .DEFAULT_GOAL := help
-.PHONY: help install demo up sandbox test test-slow test-airflow check bench docs locks
+.PHONY: help install demo up sandbox test test-slow test-distributed test-airflow check bench docs locks
 
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -53,6 +53,11 @@ test: install ## Run the tests; takes a quarter of an hour
 
 test-slow: install ## Run the slow tests: every kill, every hostile server, thousands of odd requests
 	@$(BIN)/python -m pytest -m long --numprocesses 2
+
+# STACK_SEED=n draws other rounds. The first that fails ends it, for the next one would wait for its run.
+test-distributed: install ## Kill services of docker-compose.yaml in 20 screenings; needs an idle machine for its ceiling of 2 minutes
+	@status=0; $(BIN)/python -m pytest -m distributed --exitfirst --verbose tests/stack || status=$$?; \
+		cat var/stack/test_faults/recovery.md; exit $$status
 
 # All other packages are those of the lock, unless that Airflow needs others. Each environment takes half a gigabyte.
 # Airflow 3.3.0 uses a name of Starlette that the lock's Starlette warns of, and a warning is an error in the tests.

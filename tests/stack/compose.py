@@ -38,10 +38,8 @@ class Service:
         environment: its variables, those of the Dockerfile among them.
         volumes: the folder at which each named volume is mounted, by the folder.
         restarts: whether it is started again when it ends.
-        grace: seconds from SIGTERM to SIGKILL.
         waits_for: the condition under which it may start, by service.
         health: the command that says whether it is healthy; empty: there is none.
-        interval: seconds between two health checks.
     """
 
     name: str
@@ -50,10 +48,8 @@ class Service:
     environment: dict[str, str]
     volumes: dict[str, str]
     restarts: bool
-    grace: float
     waits_for: dict[str, str]
     health: tuple[str, ...]
-    interval: float
 
 
 class Compose:
@@ -79,10 +75,8 @@ class Compose:
             },
             volumes={folder: volume for volume, _, folder in (one.partition(":") for one in stated.get("volumes", ()))},
             restarts=stated["restart"] == "unless-stopped",
-            grace=_seconds(stated.get("stop_grace_period", "10s")),
             waits_for={other: one["condition"] for other, one in stated.get("depends_on", {}).items()},
             health=tuple(self._filled(word) for word in check.get("test", ("CMD",))[1:]),
-            interval=_seconds(check.get("interval", "0s")),
         )
 
     def names(self) -> set[str]:
@@ -147,8 +141,3 @@ def placed(
         return f"{found['scheme']}{found['driver'] or ''}://{found['user'] or ''}127.0.0.1:{here}"
 
     return _HOST.sub(host, text) if _HOST.search(text) else _FOLDER.sub(lambda found: folder_of(found[0]), text)
-
-
-def _seconds(text: str) -> float:
-    number, unit = float(text[:-1]), text[-1]
-    return number * {"s": 1, "m": 60}[unit]

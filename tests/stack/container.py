@@ -27,7 +27,6 @@ class Runs:
         folder: the one it works in.
         log: the file that its output is added to.
         restarts: whether it is started again when it ends.
-        grace: seconds from SIGTERM to SIGKILL.
         user: user and group, UID:GID; None: those of the tests.
     """
 
@@ -36,7 +35,6 @@ class Runs:
     folder: Path
     log: Path
     restarts: bool
-    grace: float
     user: str | None = None
 
 
@@ -64,12 +62,12 @@ class Container:
         """Returns the exit code once it has ended for good, else None."""
         return None if self._keeper.is_alive() else self._process.poll()
 
-    def stop(self) -> None:
-        """Asks it to end, and kills it after its grace. It is not started again."""
+    def stop(self, grace: float = 0) -> None:
+        """Asks it to end, and kills it after so many seconds. It is not started again."""
         self._stopping.set()
         with suppress(ProcessLookupError):
             self._process.terminate()
-        self._keeper.join(self._runs.grace)
+        self._keeper.join(grace)
         if self._keeper.is_alive():
             self.kill()
             self._keeper.join()

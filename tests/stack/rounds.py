@@ -3,13 +3,14 @@
 from typing import Any, Final
 
 import pandas as pd
-from tests.stack.stack import NOW, Stack
+from tests.stack.stack import Stack
 
 from wardround.adapters.files.run_folder import RunFolder
 from wardround.demo.airflow_rest import FINISHED
 from wardround.errors import WardroundError
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint
+from wardround.fhir.source_settings import DEFAULTS
 
 TRAIN: Final = "train__sepsis"
 SCREEN: Final = "screen_icu__sepsis"
@@ -18,9 +19,13 @@ QUICK: Final = {"candidates": ["logistic_regression"], "budget": 1, "approval": 
 
 
 def train(stack: Stack) -> str:
-    """Trains a model, approves it, and returns the state in which the run ended."""
+    """Trains a model, approves it, and returns the state in which the run ended.
+
+    The screening is paused meanwhile: it would run once in shadow mode with the new model, and later runs would wait.
+    """
     api = stack.api
-    stack.wait_until(lambda: api.knows(TRAIN), "the DAGs have been parsed")
+    stack.wait_until(lambda: api.knows(TRAIN) and api.knows(SCREEN), "the DAGs have been parsed")
+    pause(stack, True)
     run_id = api.trigger(TRAIN, QUICK)
 
     def ended() -> str | None:
@@ -28,7 +33,13 @@ def train(stack: Stack) -> str:
         state = api.state(TRAIN, run_id)
         return state if state in FINISHED else None
 
-    return stack.wait_until(ended, "the training has ended")
+    found = stack.wait_until(ended, "the training has ended")
+    pause(stack, False)
+    return found
+
+
+def pause(stack: Stack, paused: bool) -> None:
+    stack.api.send("PATCH", f"dags/{SCREEN}", {"is_paused": paused})
 
 
 def answer_if_asked(stack: Stack, run_id: str) -> None:
@@ -60,8 +71,22 @@ def ledger(stack: Stack, run_id: str) -> pd.DataFrame:
     return RunFolder.existing(str(stack.volume("runs")), name).read_frame("ledger.parquet")
 
 
-def written(stack: Stack, as_of: pd.Timestamp = NOW) -> list[dict[str, Any]]:
-    """Returns the RiskAssessments of a prediction time on the FHIR server."""
+def scored(accounted: pd.DataFrame) -> list[tuple[str, float]]:
+    """Returns each scored stay of a ledger, and its score."""
+    rows = accounted[accounted["outcome"] == "scored"]
+    return sorted(zip(rows["stay_id"], rows["score"], strict=True))
+
+
+def written(stack: Stack, as_of: pd.Timestamp) -> list[tuple[str, float]]:
+    """Returns stay and probability of each RiskAssessment of a prediction time on the FHIR server."""
     with FhirClient(FhirEndpoint(stack.fhir_base_url)) as client:
-        found = list(client.search("RiskAssessment", {}))
-    return [one for one in found if pd.Timestamp(one["occurrenceDateTime"]) == as_of]
+        found = [one for one in client.search("RiskAssessment", {}) if pd.Timestamp(one["occurrenceDateTime"]) == as_of]
+    stays = [one["encounter"]["reference"].removeprefix("Encounter/") for one in found]
+    return sorted(zip(stays, (one["prediction"][0]["probabilityDecimal"] for one in found), strict=True))
+
+
+def present(stack: Stack) -> set[str]:
+    """Returns the ICU stays in progress, by the FHIR server."""
+    with FhirClient(FhirEndpoint(stack.fhir_base_url)) as client:
+        found = client.search("Encounter", {"status": "in-progress", "_count": "1000"})
+        return {one["id"] for one in found if one["class"]["code"] in DEFAULTS.icu_classes}

@@ -160,8 +160,9 @@ class Stack:
         self.run(["wardround", "seed", "--source", "http://fhir:8080/fhir", "--data", "/data/fhir"])
 
     def stop(self) -> None:
-        for container in reversed(self.containers.values()):
-            container.stop()
+        """Ends all; PostgreSQL in order, because a killed one leaves a piece of shared memory to the machine."""
+        for name, container in reversed(self.containers.items()):
+            container.stop(grace=60 if name == "postgres" else 0)
 
     def _wait_for(self, name: str, condition: str) -> None:
         if condition == "service_completed_successfully":
@@ -196,9 +197,7 @@ class Stack:
         elif service.name == "redis":
             command += ["--port", str(self.port("redis", 6379)), "--bind", "127.0.0.1"]
         folder = root / "data" if service.name == "redis" else root
-        runs = Runs(
-            command, self._environment(service, name), folder, self.log(name), service.restarts, service.grace, user
-        )
+        runs = Runs(command, self._environment(service, name), folder, self.log(name), service.restarts, user)
         self.containers[name] = Container(name, runs)
 
     def _root(self, name: str) -> Path:

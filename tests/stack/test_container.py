@@ -27,7 +27,7 @@ def contained(tmp_path: Path) -> Iterator[Callable[..., Container]]:
 
     def start(*words: str, restarts: bool = False) -> Container:
         command = [sys.executable, "-c", PARENT, *words]
-        made.append(Container("c", Runs(command, os.environ, tmp_path, tmp_path / "log", restarts, 60)))
+        made.append(Container("c", Runs(command, os.environ, tmp_path, tmp_path / "log", restarts)))
         return made[-1]
 
     yield start

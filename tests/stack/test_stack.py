@@ -1,0 +1,71 @@
+"""Tests what docker-compose.yaml describes, run without containers: train, approve and screen through the REST API."""
+
+import threading
+
+import psutil
+import pytest
+from tests.loopback import Forward, Line, gateway_before
+from tests.stack.conftest import STAYS
+from tests.stack.container import Container
+from tests.stack.rounds import SCREEN, ledger, present, scored, state, tasks, train, written
+from tests.stack.stack import NOW, Stack
+
+pytestmark = pytest.mark.long
+
+CHUNK = 25
+
+
+class Killing:
+    """Kills a worker as soon as the server has done what it asks: to write RiskAssessments. It gets no answer."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.killed: Container | None = None
+        self._stack, self._lock = stack, threading.Lock()
+
+    def meet(self, line: Line, forward: Forward) -> None:
+        given = forward()
+        with self._lock:
+            amid = self.killed is None and line.command == "POST" and b"RiskAssessment?identifier=" in line.body
+            if amid:
+                self.killed = self._sender(line.client_address[1])
+                self.killed.kill()
+        return line.hang_up() if amid else line.pass_on(given)
+
+    def _sender(self, port: int) -> Container:
+        """Returns the worker that has this port."""
+        [sender] = [
+            one.pid for one in psutil.net_connections("tcp") if one.laddr and one.laddr.port == port and one.pid
+        ]
+        above = {process.pid for process in psutil.Process(sender).parents()}
+        return next(worker for worker in self._stack.workers if worker.pid in above)
+
+
+@pytest.fixture(scope="module")
+def trained(stack: Stack) -> str:
+    return train(stack)
+
+
+def test_a_model_is_trained_by_the_workers_and_goes_live_when_somebody_approves_it(stack, trained) -> None:
+    assert trained == "success"
+    assert "live" in stack.run(["wardround", "model", "list"])
+
+
+def test_a_worker_killed_amid_publishing_costs_no_stay_and_doubles_none(stack, trained) -> None:
+    killing = Killing(stack)
+    with gateway_before(stack.fhir_base_url, killing.meet) as gateway:
+        stack.api.send(
+            "PATCH",
+            "connections/fhir_default?update_mask=host",
+            {"connection_id": "fhir_default", "conn_type": "fhir", "host": gateway},
+        )
+        run_id = stack.api.trigger(SCREEN, {"as_of": NOW.isoformat(), "chunk_size": CHUNK})
+        ended = stack.wait_until(lambda: state(stack, run_id), "the screening has ended")
+
+    again = [task for task in tasks(stack, run_id) if task["try_number"] > 1]
+    assert ended == "success"
+    assert killing.killed is not None
+    assert {task["task_id"] for task in again} == {"publish"}
+    accounted, stays = ledger(stack, run_id), present(stack)
+    assert len(stays) == STAYS
+    assert stays <= set(accounted["stay_id"])
+    assert written(stack, NOW) == scored(accounted) != []
