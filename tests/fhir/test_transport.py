@@ -6,7 +6,7 @@ from email.utils import format_datetime
 import pytest
 import requests
 
-from wardround.errors import FhirError, FhirRefused, FhirUnreachable
+from wardround.errors import DatabaseError, FhirError, FhirRefused, FhirUnreachable
 from wardround.fhir.endpoint import FhirEndpoint
 from wardround.fhir.patience import Patience
 from wardround.fhir.sign_in import BearerToken
@@ -240,3 +240,19 @@ def test_a_server_that_answers_anything_else_is_not_waited_for(server, reply) ->
         transport.send("GET", f"{server.url}/Patient/p1")
     transport.close()
     assert clock.now == 2 * 7.5, "twice as often, for it may have come back between"
+
+
+def test_a_requirement_holds_for_every_request_until_its_block_ends_repeated_ones_too(server, reply) -> None:
+    server.replies(reply(status=503), reply(GOOD), reply(GOOD))
+    held = iter([True, False])
+
+    def require() -> None:
+        if not next(held):
+            raise DatabaseError("lost")
+
+    transport = Transport(FhirEndpoint(server.url), patience=Patience(pause=[].append))
+    with transport.sending_while(require), pytest.raises(DatabaseError, match="lost"):
+        transport.send("GET", f"{server.url}/Patient/p1")
+    assert len(server.requests) == 1
+    assert transport.send("GET", f"{server.url}/Patient/p1").body == GOOD
+    transport.close()

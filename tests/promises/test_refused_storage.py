@@ -136,5 +136,5 @@ def test_every_file_is_written_in_the_one_way_or_known_to_need_none() -> None:
         for path in source.rglob("*.py")
         if any(WRITES.search(line) and "self.write_" not in line for line in path.read_text("utf-8").splitlines())
     }
-    # fsspec's own, in RunFolder: object storage.
-    assert found - {"adapters/files/run_folder.py"} == set(OWN_WAYS)
+    # fsspec's own, in Folder: object storage.
+    assert found - {"adapters/files/folder.py"} == set(OWN_WAYS)

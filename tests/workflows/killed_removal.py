@@ -63,7 +63,7 @@ def main(store: Path, work: Path) -> None:
             "whole": [str(name) for name in names if same(place / "runs" / str(name), store / str(name))],
         }
         remove_runs(run_names(settings), "tests", settings, NOW, lambda _name: False)
-        left = [path.name for path in (place / "runs").rglob("*") if path.is_file() and path.name != "removal.lock"]
+        left = [path.name for path in (place / "runs").rglob("*") if path.is_file() and ".locks" not in path.parts]
         sys.stdout.write(json.dumps({**said, "left": left, "rows": rows(settings)}) + "\n")
         shutil.rmtree(place)
         if status == 0:

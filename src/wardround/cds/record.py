@@ -13,7 +13,6 @@ from threading import Event, Lock, Thread
 from typing import Final
 
 from wardround import __version__
-from wardround.adapters.files import turns
 from wardround.adapters.outage import Outage
 from wardround.cds.exchange import Became, Call, Result
 from wardround.cds.servers import Servers
@@ -29,7 +28,7 @@ from wardround.results.amendment import is_withdrawn
 from wardround.results.risk_assessment import BEDSIDE, Screening, identity
 from wardround.settings import Settings
 from wardround.workflows.live_models import Live
-from wardround.workflows.screen.taking_turns import locks
+from wardround.workflows.screen.taking_turns import alone
 from wardround.workflows.screen.write_results import Performers, write_results
 from wardround.workflows.screen.written import Written
 
@@ -171,7 +170,7 @@ class Writing:
             performer = self._performers.of(screening, client.results)
             mine = identity(screening, stay)
             # Some servers do not keep their promises about conditional writes.
-            with turns.alone(locks(self._record.settings), client.results.source.base_url, [mine]):
+            with alone(client.results, [mine], self._record.settings):
                 if there := _already(mine, client.results):
                     return there, ""
                 write_results(

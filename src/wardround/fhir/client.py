@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from itertools import chain
 from types import TracebackType
@@ -74,6 +75,13 @@ class FhirClient:
     def patience(self) -> Patience:
         """What is left of the run's retries and waiting time."""
         return self._transport.patience
+
+    def sending_while(self, require: Callable[[], None]) -> AbstractContextManager[None]:
+        """Calls `require` before each request to this server, repeated ones too, until the block ends.
+
+        What it raises is raised instead of sending the request.
+        """
+        return self._transport.sending_while(require)
 
     def is_down(self) -> bool:
         """Returns whether the server, or the one that takes its results, does not answer at all now; asks each once.

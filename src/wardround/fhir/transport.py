@@ -4,6 +4,7 @@ import logging
 import ssl
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from threading import Lock
 from typing import Any, Final, TypeVar
@@ -50,11 +51,25 @@ class Transport:
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, adapter or WholeAnswers(pool_connections=2, pool_maxsize=source.threads))
         self._lock = Lock()
+        self._requirements: tuple[Callable[[], None], ...] = ()
         self.requests_made = 0
 
     def close(self) -> None:
         """Closes the connections."""
         self._session.close()
+
+    @contextmanager
+    def sending_while(self, require: Callable[[], None]) -> Iterator[None]:
+        """Calls `require` before each request, in whichever thread; what it raises is raised instead of sending."""
+        with self._lock:
+            self._requirements += (require,)
+        try:
+            yield
+        finally:
+            with self._lock:
+                rest = list(self._requirements)
+                rest.remove(require)
+                self._requirements = tuple(rest)
 
     def sign_in(self) -> None:
         """Gets the token that requests will carry, if they need one; raises as `send` does."""
@@ -185,6 +200,8 @@ class Transport:
 
     def _exchange(self, request: Request, authorization: str | None) -> requests.Response:
         """Sends one request and returns its answer, unless another attempt may bring a better one."""
+        for require in self._requirements:
+            require()
         with self._lock:
             self.requests_made += 1
         began = time.monotonic()

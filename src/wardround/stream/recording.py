@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from wardround import __version__
-from wardround.adapters.files import turns
 from wardround.core.stay_reasons import FailedAt
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint
@@ -15,7 +14,7 @@ from wardround.results.risk_assessment import Assessment, Screening, identity
 from wardround.settings import Settings
 from wardround.stream.bodies import Scored
 from wardround.stream.branches import Way
-from wardround.workflows.screen.taking_turns import locks
+from wardround.workflows.screen.taking_turns import alone
 from wardround.workflows.screen.write_results import Performers, write_results
 from wardround.workflows.screen.written import Written
 
@@ -55,7 +54,7 @@ class Recorder:
         performer = self._performers.of(screening, client.results)
         mine = [identity(screening, scored.stay_id)]
         # Some servers do not keep their promises about conditional writes.
-        with turns.alone(locks(self._settings), client.results.source.base_url, mine):
+        with alone(client.results, mine, self._settings):
             write_results(
                 [_assessment(scored)],
                 screening,

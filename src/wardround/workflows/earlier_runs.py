@@ -10,7 +10,8 @@ from typing import Final
 
 import pandas as pd
 
-from wardround.adapters.files.run_folder import RunFolder, read_together, runs_before
+from wardround.adapters.files.folder import Folder
+from wardround.adapters.files.run_folder import RunFolder, runs_before
 from wardround.core import run_files
 from wardround.core.expected_stays import Census, Question
 from wardround.core.ledger import SCORED
@@ -92,7 +93,7 @@ def _with_same_request(question: tuple[Question, bool], names: Sequence[str], se
     """Yields the runs with the same request; runs are read a few at a time, and no more once there are enough."""
     for first in range(0, len(names), _AT_ONCE):
         some = names[first : first + _AT_ONCE]
-        contents = read_together(settings.runs, [f"{name}/{file}" for name in some for file in _FILES])
+        contents = Folder(settings.runs).found_of(f"{name}/{file}" for name in some for file in _FILES)
         for name in some:
             read = {file: contents[place] for file in _FILES if (place := f"{name}/{file}") in contents}
             earlier = _earlier(question, RunFolder.of(settings.runs, name), read)

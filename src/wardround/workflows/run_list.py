@@ -6,7 +6,8 @@ from typing import Any
 
 import orjson
 
-from wardround.adapters.files.run_folder import READERS, RUN_ID, RunFolder, key_part, read_together, runs_in
+from wardround.adapters.files.folder import AT_ONCE, Folder
+from wardround.adapters.files.run_folder import RUN_ID, RunFolder, key_part, runs_in
 from wardround.core import run_files
 from wardround.core.run_overview import FILES, RunName, RunOverview, overview, unreadable
 from wardround.core.stored_request import StoredScreening, StoredTraining, stored_request
@@ -29,14 +30,14 @@ def has_key(name: RunName, key: str) -> bool:
 def overviews(names: Sequence[RunName], settings: Settings) -> list[RunOverview]:
     """Returns overviews in the order of the names; a run that was never opened, or is being removed, is left out."""
     wanted = [f"{name}/{file}" for name in names for file in FILES]
-    contents = read_together(settings.runs, wanted)
+    contents = Folder(settings.runs).found_of(wanted)
     found = [(str(name), _files_of(name, contents)) for name in names]
     return [_overview(run, files) for run, files in found if run_files.REQUEST in files]
 
 
 def sizes(runs: Sequence[str], settings: Settings) -> dict[str, int]:
     """Returns how many bytes the files of each run have together."""
-    with ThreadPoolExecutor(READERS) as readers:
+    with ThreadPoolExecutor(AT_ONCE) as readers:
         return dict(zip(runs, readers.map(lambda run: RunFolder.of(settings.runs, run).size(), runs), strict=True))
 
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from wardround.adapters.files.file_lock import locked
-from wardround.adapters.files.refused import storing
-from wardround.adapters.files.run_folder import RunFolder, locks_in, read_together
+from wardround.adapters import locks
+from wardround.adapters.files.folder import Folder
+from wardround.adapters.files.run_folder import RunFolder
 from wardround.core import run_files
 from wardround.core.run_overview import RunName
 from wardround.settings import Settings
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 # The files with the patients whose stays were found, and those whom a cohort named but who had no stay.
 _NAMING: Final = (run_files.STAYS, run_files.COHORT)
-_LOCK: Final = "removal.lock"
 
 
 def runs_of_patient(names: Iterable[RunName], patient_id: str, settings: Settings) -> Iterator[RunName]:
@@ -65,15 +64,14 @@ def remove_runs(
     # Listing runs needs no database.
     from wardround.adapters.database.database import opened
 
-    lock = locks_in(settings.runs, otherwise=settings.var / "locks") / _LOCK
-    with storing(lock):
-        lock.parent.mkdir(parents=True, exist_ok=True)
+    turn = locks.alone(locks.locks_for(settings.runs, settings.database), settings.runs, ["removal"])
     removed = 0
-    with locked(lock), opened(settings.database) as database:
+    with turn as require, opened(settings.database) as database:
         for folder in _half_removed(settings):
             _complete(folder, database)
         for name in names:
             folder = RunFolder.of(settings.runs, str(name))
+            require()
             if folder.exists(run_files.REQUEST) and not stays(name):
                 folder.write_json(run_files.REMOVAL, {"at": now.isoformat(), "why": why})
                 _complete(folder, database)
@@ -83,7 +81,7 @@ def remove_runs(
 
 def _half_removed(settings: Settings) -> Iterator[RunFolder]:
     names = [str(name) for name in run_names(settings)]
-    begun = read_together(settings.runs, [f"{name}/{run_files.REMOVAL}" for name in names])
+    begun = Folder(settings.runs).found_of(f"{name}/{run_files.REMOVAL}" for name in names)
     folders = (RunFolder.of(settings.runs, name) for name in names if f"{name}/{run_files.REMOVAL}" in begun)
     return (folder for folder in folders if not folder.exists(run_files.REQUEST))
 

@@ -9,7 +9,8 @@ from datetime import datetime
 
 import orjson
 
-from wardround.adapters.files.run_folder import RunFolder, read_together
+from wardround.adapters.files.folder import Folder
+from wardround.adapters.files.run_folder import RunFolder
 from wardround.adapters.models.store import ModelStore
 from wardround.core import run_files
 from wardround.core.run_overview import RunName, RunOverview
@@ -59,7 +60,7 @@ def is_in_use(name: RunName, settings: Settings, now: datetime) -> bool:
 
 def _left_to_do(runs: Sequence[RunOverview], settings: Settings) -> dict[str, Stays]:
     names = (run_files.RETRACTION, run_files.HISTORY_MISSING)
-    contents = read_together(settings.runs, [f"{one.run}/{name}" for one in runs for name in names])
+    contents = Folder(settings.runs).found_of(f"{one.run}/{name}" for one in runs for name in names)
     is_decided = _deciding(settings)
     found = {}
     for one in runs:

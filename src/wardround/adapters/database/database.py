@@ -8,7 +8,7 @@ from functools import partial
 from threading import Lock
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, Pool, create_engine, event
 
 from wardround.adapters.database.migrating import is_current, migrate
 from wardround.adapters.database.place import Place, place_of
@@ -64,7 +64,7 @@ class Database:
     @contextmanager
     def hurried(self, wait: float) -> Iterator["Database"]:
         """Gives the same database for transactions that wait for another one for `wait` seconds at most."""
-        engine = _engine(self.place, wait)
+        engine = engine_at(self.place, wait)
         try:
             yield Database(self.place, engine, wait, self._turn)
         finally:
@@ -108,7 +108,7 @@ def opened(url: str) -> Iterator[Database]:
 @contextmanager
 def opened_at(place: Place) -> Iterator[Database]:
     """Gives the same for a place. Raises StorageError or DatabaseError."""
-    engine = _engine(place, WAIT)
+    engine = engine_at(place, WAIT)
     try:
         database = Database(place, engine, WAIT, Lock())
         if place.file:
@@ -124,9 +124,10 @@ def opened_at(place: Place) -> Iterator[Database]:
         engine.dispose()
 
 
-def _engine(place: Place, wait: float) -> Engine:
+def engine_at(place: Place, wait: float, poolclass: type[Pool] | None = None) -> Engine:
+    """Returns an engine, whose errors are ours; a statement waits `wait` seconds at most for others' locks (0: on)."""
     # SQLAlchemy's messages quote the values to be stored unless told not to.
-    common: dict[str, Any] = {"hide_parameters": True}
+    common: dict[str, Any] = {"hide_parameters": True, "poolclass": poolclass}
     if place.file:
         engine = create_engine(place.url, connect_args={"timeout": wait}, **common)
         event.listen(engine, "connect", partial(_set_up_sqlite, wait))

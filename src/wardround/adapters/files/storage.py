@@ -64,6 +64,16 @@ def is_local(files: fsspec.AbstractFileSystem) -> bool:
     return "file" in ((files.protocol,) if isinstance(files.protocol, str) else files.protocol)
 
 
+def tag_of(files: fsspec.AbstractFileSystem, path: str) -> dict[str, str]:
+    """Returns what makes S3 write a file only if it is still the one that is there now; nothing for other storage."""
+    if "s3" not in files.protocol:
+        return {}
+    try:
+        return {"IfMatch": str(files.info(path)["ETag"])}
+    except FileNotFoundError:
+        return {"IfNoneMatch": "*"}
+
+
 @contextmanager
 def asking(location: str, *, to_write: bool = False) -> Iterator[None]:
     """Raises StorageError if an object store, or its library, refuses what is done inside.

@@ -9,7 +9,8 @@ from typing import Final
 
 import pandas as pd
 
-from wardround.adapters.files.run_folder import RunFolder, read_together, runs_before
+from wardround.adapters.files.folder import Folder
+from wardround.adapters.files.run_folder import RunFolder, runs_before
 from wardround.core import run_files
 from wardround.core.expected_stays import Census, Question, RunBefore, doubt
 from wardround.settings import Settings
@@ -62,7 +63,7 @@ def _run_before(opened: Run, settings: Settings) -> RunBefore | None:
     since = opened.as_of - _COMPARED_WITHIN
     earlier = runs_before(settings.runs, opened.request.condition, opened.as_of, since)
     while some := list(islice(earlier, _READ_TOGETHER)):
-        held = read_together(settings.runs, [f"{run}/{run_files.CENSUS}" for run in some])
+        held = Folder(settings.runs).found_of(f"{run}/{run_files.CENSUS}" for run in some)
         for run in some:
             census = Census.model_validate_json(held.get(f"{run}/{run_files.CENSUS}", b"{}"))
             if census and census.of == question and not census.doubt:

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import pandas as pd
 
-from wardround.adapters.files import turns
 from wardround.core.ledger import SCORED
 from wardround.core.run_summary import HighBandAccount, Kept
 from wardround.errors import ConditionSuspended, FhirError, FhirUnreachable
@@ -24,7 +23,7 @@ from wardround.results.risk_assessment import Screening, identity
 from wardround.settings import Settings
 from wardround.workflows.screen.refer import about_of
 from wardround.workflows.screen.run import Run, require_active
-from wardround.workflows.screen.taking_turns import locks
+from wardround.workflows.screen.taking_turns import alone
 
 # The last round only looks; two competing runs need a second round.
 ROUNDS: Final = 4
@@ -109,7 +108,7 @@ def _settled(
 ) -> HighBandAccount:
     """Writes what is decided until the server holds it, one run at a time."""
     sought = group_identity(screening.source_url, screening.condition.id)
-    with turns.alone(locks(settings), client.source.base_url, [sought]):
+    with alone(client, [sought], settings):
         return _written(decision, sought, client)
 
 

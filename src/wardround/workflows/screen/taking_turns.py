@@ -1,28 +1,40 @@
 """Makes runs of one question take turns at writing their results."""
 
-from contextlib import AbstractContextManager
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from wardround.adapters.files import turns
-from wardround.adapters.files.run_folder import locks_in
+from wardround.adapters import locks
+from wardround.adapters.locks import Locks
 from wardround.fhir.client import FhirClient
 from wardround.results.risk_assessment import identity
 from wardround.settings import Settings
 from wardround.workflows.screen.run import Run
 
 
-def turn_of(opened: Run, client: FhirClient, settings: Settings, work: str = "screen") -> AbstractContextManager[None]:
+@contextmanager
+def turn_of(opened: Run, client: FhirClient, settings: Settings, work: str = "screen") -> Iterator[None]:
     """Holds the turn while something is written that another run of the same question may write too.
 
     Runs share a question if source, condition, model and as_of are the same.
 
-    The chunks of a run are written side by side; other `work` of the run waits for them, and they wait for it.
+    The chunks of a run are written side by side; other `work` of the run waits for them, and they wait for it. If the
+    turn is lost meanwhile, nothing more is sent. Raises StorageError or DatabaseError.
     """
     # The part that the identifiers of all its results have in common.
     question = identity(opened.screening(settings), "")
-    return turns.turn(locks(settings), client.source.base_url, [question], f"{opened.id}-{work}")
+    turn = _locks(settings).turn(client.source.base_url, [question], f"{opened.id}-{work}")
+    with turn as require, client.sending_while(require):
+        yield
 
 
-def locks(settings: Settings) -> Path:
-    """Returns the folder of the locks, shared by all who share the runs wherever that is possible."""
-    return locks_in(settings.runs, otherwise=settings.var / "locks")
+@contextmanager
+def alone(client: FhirClient, what: Sequence[str], settings: Settings) -> Iterator[None]:
+    """Waits until nobody else writes `what` to the client's server; makes all others wait. Otherwise as `turn_of`."""
+    turn = locks.alone(_locks(settings), client.source.base_url, what)
+    with turn as require, client.sending_while(require):
+        yield
+
+
+def _locks(settings: Settings) -> Locks:
+    """Returns the locks of all who share the runs."""
+    return locks.locks_for(settings.runs, settings.database)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from wardround.adapters.files import turns
 from wardround.core.stay_reasons import FailedAt, Reason
 from wardround.fhir import risk_assessments
 from wardround.fhir.client import FhirClient
@@ -24,7 +23,7 @@ from wardround.settings import Settings
 from wardround.sources.fhir.second_look import second_look
 from wardround.workflows.screen.refer import referred
 from wardround.workflows.screen.settle import ROUNDS, Settled, settle
-from wardround.workflows.screen.taking_turns import locks
+from wardround.workflows.screen.taking_turns import alone
 from wardround.workflows.screen.written import Written
 
 
@@ -63,7 +62,7 @@ def device_at(screening: Screening, client: FhirClient, settings: Settings) -> s
     """Returns the reference of our Device at the server of `client`; whoever needs it creates it, one at a time."""
     wanted = device(screening)
     check_structure(wanted)
-    with turns.alone(locks(settings), client.source.base_url, [device_identity(screening)]):
+    with alone(client, [device_identity(screening)], settings):
         return risk_assessments.device_reference(client, wanted)
 
 
