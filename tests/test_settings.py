@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from wardround.errors import SettingsError
-from wardround.settings import settings_from
+from wardround.settings import places_in_environment, settings_from
 
 
 @pytest.mark.parametrize(
@@ -43,8 +43,11 @@ def test_the_command_line_says_so_without_a_traceback(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("url", ["s3://bucket/models", "gs://bucket", "file:///models"])
-def test_a_model_store_at_a_url_is_refused_and_not_taken_for_a_folder_of_that_name(url: str) -> None:
-    with pytest.raises(
-        SettingsError, match=f"^WARDROUND_MODELS: is '{url}', expected a folder.*; give a folder that all"
-    ):
-        settings_from({"WARDROUND_MODELS": url})
+def test_a_model_store_at_a_url_is_kept_as_it_is_and_not_taken_for_a_folder_of_that_name(url: str) -> None:
+    settings = settings_from({"WARDROUND_MODELS": url})
+    assert settings.models == url
+    assert places_in_environment(settings)["WARDROUND_MODELS"] == url
+
+
+def test_a_model_store_at_a_path_is_a_folder_whatever_the_working_directory_becomes() -> None:
+    assert settings_from({"WARDROUND_MODELS": "models"}).models == Path("models").absolute()

@@ -118,10 +118,10 @@ class Settings:
         str, Variable("WARDROUND_RUNS", "run folders, a path or an fsspec URL", default="`runs` in `WARDROUND_VAR`")
     ]
     models: Annotated[
-        Path,
+        Path | str,
         Variable(
             "WARDROUND_MODELS",
-            "the model store, a folder",
+            "the model store, a path or an fsspec URL",
             default="`include/models`; installed from a wheel, `var/models`",
         ),
     ]
@@ -300,17 +300,12 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
     # Nothing is written into an installed package.
     carried = home == _CARRIED
     var = Path(environment.get("WARDROUND_VAR", Path("var") if carried else home / "var")).absolute()
-    models = environment.get("WARDROUND_MODELS", var / "models" if carried else home / "include" / "models")
-    if "://" in str(models):
-        raise SettingsError(
-            f"WARDROUND_MODELS: is {str(models)!r}, expected a folder, because object storage cannot lock a promotion;"
-            " give a folder that all machines share (NFS); runs may be in object storage (WARDROUND_RUNS)"
-        )
+    models = environment.get("WARDROUND_MODELS", str(var / "models" if carried else home / "include" / "models"))
     places: dict[str, Any] = {
         "home": home,
         "var": var,
         "runs": environment.get("WARDROUND_RUNS", str(var / "runs")),
-        "models": Path(models).absolute(),
+        "models": models.rstrip("/") if "://" in models else Path(models).absolute(),
         "database": environment.get("WARDROUND_DATABASE") or database_in(var),
         "stream": Path(environment.get("WARDROUND_STREAM") or home / "include" / "stream.yaml").absolute(),
     }

@@ -1,5 +1,6 @@
 """Reads the condition files and the stored versions from which the DAG files build DAGs and forms."""
 
+from wardround.adapters.models.files import ConditionFiles
 from wardround.adapters.models.version_record import recorded_versions
 from wardround.errors import SpecError, WardroundError
 from wardround.settings import Settings
@@ -22,11 +23,14 @@ def valid_conditions(settings: Settings) -> list[Condition]:
 
 
 def stored_versions(condition_id: str, settings: Settings) -> list[str]:
-    """Returns the condition's stored versions, newest first, or none if their record cannot be read.
+    """Returns the condition's stored versions, newest first; none from object storage, or if they cannot be read.
 
-    They are only suggestions in a form, so that an unreadable record is not an error here.
+    They are only suggestions in a form. So an unreadable record is not an error here, and object storage, which takes
+    time and may not answer, is not asked whenever Airflow reads the DAG files.
     """
+    if isinstance(settings.models, str):
+        return []
     try:
-        return list(reversed(recorded_versions(settings.models, condition_id)))
+        return list(reversed(recorded_versions(ConditionFiles(settings.models, condition_id)).digests))
     except WardroundError:
         return []

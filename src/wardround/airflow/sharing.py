@@ -22,21 +22,21 @@ MARK: Final = "opened"
 def mark_of(run: str, condition_id: str) -> dict[str, str]:
     """Marks the run's folder, and returns the mark: who opened the run where, and what it found in the model store."""
     from wardround.adapters.files.run_folder import RunFolder
-    from wardround.adapters.models.store import ModelStore
     from wardround.core import run_files
+    from wardround.workflows.stores import model_store
 
     settings = settings_from()
     mark = {"host": socket.gethostname(), "run": run, "token": secrets.token_hex(8)}
     RunFolder.existing(settings.runs, run).write_json(run_files.OPENED, mark)
     places = {"runs": _shown(settings.runs), "models": _shown(str(settings.models))}
-    return {**mark, **places, "condition": condition_id, "decisions": ModelStore(settings.models).head(condition_id)}
+    return {**mark, **places, "condition": condition_id, "decisions": model_store(settings).head(condition_id)}
 
 
 def require_shared(mark: dict[str, str], opener: str, settings: Settings) -> None:
     """Raises SettingsError if this process sees another folder of runs, or another model store, than the mark's."""
     from wardround.adapters.files.run_folder import RunFolder
-    from wardround.adapters.models.store import ModelStore
     from wardround.core import run_files
+    from wardround.workflows.stores import model_store
 
     found = RunFolder.of(settings.runs, mark["run"]).read_json_or(run_files.OPENED, {})
     if found.get("token") != mark["token"]:
@@ -44,7 +44,7 @@ def require_shared(mark: dict[str, str], opener: str, settings: Settings) -> Non
         raise _unshared(
             "WARDROUND_RUNS", "the folder of runs", used, (mark["runs"], settings.runs), mark["host"], opener
         )
-    if not ModelStore(settings.models).once_was(mark["condition"], mark["decisions"]):
+    if not model_store(settings).once_was(mark["condition"], mark["decisions"]):
         places, used = (mark["models"], str(settings.models)), f"that {opener} used"
         raise _unshared("WARDROUND_MODELS", "the model store", used, places, mark["host"], opener)
 

@@ -11,7 +11,6 @@ from airflow.configuration import conf
 
 from wardround.adapters.files.run_folder import run_id
 from wardround.adapters.models.live_record import LiveRecord
-from wardround.adapters.models.store import ModelStore
 from wardround.airflow.forms import run_time, triggered_by
 from wardround.airflow.pages.plugin import PREFIX
 from wardround.errors import SourceDataError
@@ -25,6 +24,7 @@ from wardround.spec.loading import load_condition
 from wardround.training.decisions import What
 from wardround.workflows import train
 from wardround.workflows.report_places import card_place, stored_card_place
+from wardround.workflows.stores import model_store
 from wardround.workflows.train.run import load_run
 
 _LOG = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ def _card_link(comparison: Comparison) -> str:
 
 def _what_was_judged(comparison: Comparison) -> str:
     """Returns what the candidate predicts, which predictions its figures are of, and what people would be told."""
-    card = ModelStore(settings_from().models).card(comparison.condition, comparison.version)
+    card = model_store(settings_from()).card(comparison.condition, comparison.version)
     episodes = card.evaluation.episodes if card.evaluation else None
     told = ((line.name, f"{line.value} ({line.interval})") for line in alert_lines(episodes))
     facts = (("Predicts", predicted(card)), *in_short(card), *told)
@@ -131,7 +131,7 @@ def promote(run: str, by: str, why: str) -> dict[str, str | None]:
 def promote_stored(condition_id: str, params: Mapping[str, Any], dag_run: Any) -> dict[str, str | None]:
     """Makes the form's version live, or rolls back if it names none, and returns the extra of the Asset's event."""
     settings = settings_from()
-    condition, store = load_condition(condition_id, settings.schemas), ModelStore(settings.models)
+    condition, store = load_condition(condition_id, settings.schemas), model_store(settings)
     by, why = triggered_by(dag_run), params["why"]
     if params["version"]:
         live = store.promote(condition, params["version"], by, why, params["despite_gates"])

@@ -27,6 +27,7 @@ from wardround.settings import Settings
 from wardround.spec.loading import load_conditions
 from wardround.spec.servers import GENERIC, ServerProfile
 from wardround.workflows.live_models import Live
+from wardround.workflows.stores import model_store
 
 SERVICES: Final = "/cds-services"
 _PAGE: Final = {
@@ -73,7 +74,7 @@ class Door:
             SpecError: a condition is invalid.
             StorageError: the folder of Wardround's files cannot be used.
         """
-        conditions, store = load_conditions(settings.schemas), ModelStore(settings.models)
+        conditions, store = load_conditions(settings.schemas), model_store(settings)
         services = services_of(conditions.values(), profile)
         live = Live(store, conditions)
         live.look()

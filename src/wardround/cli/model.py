@@ -231,9 +231,9 @@ def _unreadable(store: "ModelStore", condition_id: str) -> ModelError | None:
 
 
 def _store() -> "ModelStore":
-    from wardround.adapters.models.store import ModelStore
+    from wardround.workflows.stores import model_store
 
-    return ModelStore(settings_from().models)
+    return model_store(settings_from())
 
 
 def _spec(condition_id: str) -> "Condition":

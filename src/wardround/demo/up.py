@@ -13,7 +13,6 @@ from typing import Any
 from wardround.adapters.database.bedside_removal import forget_lock_outs
 from wardround.adapters.database.database import opened
 from wardround.adapters.files.refused import storing
-from wardround.adapters.models.store import ModelStore
 from wardround.airflow.environment import local_environment
 from wardround.cds.http.running import running_door
 from wardround.core.progress import Say
@@ -25,6 +24,7 @@ from wardround.demo.standalone import POLL_SECONDS, Standalone, free_port, refus
 from wardround.errors import RunIncomplete
 from wardround.settings import Settings, kept_apart
 from wardround.spec.loading import condition_ids
+from wardround.workflows.stores import model_store
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Ward:
     def first_round(self, say: Say) -> None:
         """Trains conditions without a live model, and screens each once, so that there is something to see at once."""
         conditions = condition_ids(self.settings.schemas)
-        store = ModelStore(self.settings.models)
+        store = model_store(self.settings)
         untrained = [f"train__{condition}" for condition in conditions if store.live(condition) is None]
         # From the first minute on, so that the stream need not wait for six hours before it can ask the model.
         self._run(untrained, say, {"at": EARLIEST})

@@ -14,7 +14,6 @@ from typing import Final
 from sqlalchemy import Connection
 
 from wardround.adapters.database.notifications import ToldOf, keep_told, last_told
-from wardround.adapters.models.store import ModelStore
 from wardround.adapters.pseudonyms import Pseudonyms
 from wardround.adapters.queue.message import DEAD, DONE, LATER, Done, Message, Put
 from wardround.adapters.queue.queue import Queue
@@ -48,6 +47,7 @@ from wardround.stream.written_before import (
 )
 from wardround.workflows.retract_results import Verdict as Retracted
 from wardround.workflows.retract_results import retract_results
+from wardround.workflows.stores import model_store
 
 SUSPENDED: Final = "suspended"
 CHANGED: Final = "changed"
@@ -66,7 +66,7 @@ _NOT_SENT: Final = {Verdict.LATE: EXPIRED, Verdict.LOCKED_OUT: "locked_out", Ver
 @contextmanager
 def opened(settings: Settings, queue: Queue) -> Iterator["Notify"]:
     """Gives the stage. Raises SpecError, SettingsError, StorageError or FhirError for what cannot be used: a secret."""
-    stream, store = load_stream(settings.stream), ModelStore(settings.models)
+    stream, store = load_stream(settings.stream), model_store(settings)
     conditions = load_conditions(settings.schemas)
     require_channels(conditions, stream, settings.stream)
     ways, servers = ways_of(conditions), Servers.of(stream, settings)

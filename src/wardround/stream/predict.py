@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from wardround.adapters.models.store import ModelStore
 from wardround.adapters.queue.message import DEAD, DONE, LATER, Done, Message
 from wardround.adapters.queue.queue import Queue
 from wardround.results.training_hours import OUTSIDE_TRAINING_HOURS
@@ -26,6 +25,7 @@ from wardround.stream.stored_readings import of_parquet
 from wardround.stream.visit_keys import visit_in
 from wardround.stream.warm_up import warm_up
 from wardround.workflows.live_models import Live
+from wardround.workflows.stores import model_store
 
 SUSPENDED: Final = "suspended"
 SHADOW: Final = "shadow"
@@ -38,7 +38,7 @@ _HOUR: Final = timedelta(hours=1)
 @contextmanager
 def opened(settings: Settings, _queue: Queue) -> Iterator["Predict"]:
     """Gives the stage, warm; promotions and suspensions are noticed within a second. Raises SpecError."""
-    ways, store = ways_of(load_conditions(settings.schemas)), ModelStore(settings.models)
+    ways, store = ways_of(load_conditions(settings.schemas)), model_store(settings)
     live = Live(store, {way.condition.id: way.condition for way in ways.values()})
     live.look()
     models = Models(store, live)

@@ -11,6 +11,7 @@ from wardround.spec.conditions import Condition
 from wardround.spec.digest import spec_digest
 from wardround.spec.loading import load_conditions, load_server_profiles, load_stream, load_variables, require_channels
 from wardround.workflows.branch_times import uncovered_times
+from wardround.workflows.stores import model_store
 
 State = Literal["ready", "no model", "refused", "suspended"]
 
@@ -76,7 +77,7 @@ def _database(settings: Settings) -> str:
 
 
 def _conditions(settings: Settings) -> list[ConditionCheck]:
-    store = ModelStore(settings.models)
+    store = model_store(settings)
     rows = []
     for condition in load_conditions(settings.schemas).values():
         live, state, remedy = _live(condition, store)

@@ -11,7 +11,6 @@ import yaml
 
 from wardround.adapters.html.model_card import files_beside
 from wardround.adapters.models.joblib_file import CARRIERS, JoblibFile, read_trusted
-from wardround.adapters.models.store import ModelStore
 from wardround.errors import ModelError, SpecError
 from wardround.evaluation.metrics import Metric
 from wardround.evaluation.results import Policy
@@ -30,6 +29,7 @@ from wardround.spec.loading import load_condition, load_feature_schema, load_var
 from wardround.training.about import About
 from wardround.training.fitting import CandidateResult
 from wardround.training.model import NOT_STATED, Flow, ModelCard, Side, Split
+from wardround.workflows.stores import model_store
 
 _IMPORTED: Final = "imported"
 _METRICS: Final = ("auroc", "auprc", "f1", "sensitivity", "specificity", "ppv", "brier", "prevalence")
@@ -81,7 +81,7 @@ def import_model(request: ImportRequest, settings: Settings) -> ImportedVersion:
     loaded = read_trusted(content, str(request.file))
     card = _card(request, _Model(loaded, schema, condition, request), settings)
     card = card.model_copy(update={"version": card.content_version(condition.version)})
-    store = ModelStore(settings.models)
+    store = model_store(settings)
     version = store.save(condition.id, card, {_model_file(): content, **files_beside(card)})
     store.load(condition, version)
     live = store.live(condition.id)

@@ -3,6 +3,7 @@
 from wardround.adapters.files.run_folder import RunFolder
 from wardround.adapters.files.stored_request_file import read_request
 from wardround.adapters.html.model_card import PAGE
+from wardround.adapters.models.files import ConditionFiles
 from wardround.core import run_files
 from wardround.core.stored_request import StoredTraining
 from wardround.settings import Settings
@@ -32,7 +33,7 @@ def stored_card_place(condition_id: str, version: str, settings: Settings) -> st
     """Returns where the card of a stored version is, in Airflow's UI or in the model store."""
     if settings.pages:
         return f"{settings.pages}/models/{condition_id}/{version}/{PAGE}"
-    return str(settings.models / condition_id / version / PAGE)
+    return ConditionFiles(settings.models, condition_id).location(f"{version}/{PAGE}")
 
 
 def _page(run: str, pages: str) -> str:

@@ -11,7 +11,6 @@ import orjson
 
 from wardround.adapters.files.folder import Folder
 from wardround.adapters.files.run_folder import RunFolder
-from wardround.adapters.models.store import ModelStore
 from wardround.core import run_files
 from wardround.core.run_overview import RunName, RunOverview
 from wardround.core.run_retention import IN_USE, Rule, Stays, left_to_do
@@ -19,6 +18,7 @@ from wardround.core.run_summary import Retraction
 from wardround.settings import Settings
 from wardround.training.decisions import What
 from wardround.workflows.run_list import overviews, run_names
+from wardround.workflows.stores import model_store
 
 _DECIDED: tuple[What, ...] = ("promoted", "rejected", "unanswered")
 
@@ -82,7 +82,7 @@ def _deciding(settings: Settings) -> Callable[[RunOverview], bool]:
 
     def is_decided(training: RunOverview) -> bool:
         if training.condition not in decided:
-            decisions = ModelStore(settings.models).decisions(training.condition)
+            decisions = model_store(settings).decisions(training.condition)
             decided[training.condition] = {one.version for one in decisions if one.what in _DECIDED}
         return training.model_version in decided[training.condition]
 

@@ -5,6 +5,7 @@ from wardround.errors import SpecError
 from wardround.settings import Settings
 from wardround.spec.loading import condition_ids
 from wardround.training.decisions import Decision
+from wardround.workflows.stores import model_store
 
 
 def suspend(condition_id: str, by: str, why: str, settings: Settings) -> Decision:
@@ -21,7 +22,7 @@ def resume(condition_id: str, by: str, why: str, settings: Settings) -> Decision
 
 
 def _store(condition_id: str, settings: Settings) -> ModelStore:
-    store = ModelStore(settings.models)
+    store = model_store(settings)
     # Known by name, without loading: if a condition's file is wrong, it must be possible to stop it.
     known = sorted({*_with_a_file(settings), *store.conditions()})
     if condition_id not in known:

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from wardround.adapters.models.decisions import DecisionRecord
+from wardround.adapters.models.files import ConditionFiles
 from wardround.adapters.models.live_record import LIVE
 from wardround.adapters.models.store import ModelStore
 from wardround.cli.main import wardround
@@ -146,10 +147,13 @@ def test_a_reader_without_write_permission_uses_the_decisions(store) -> None:
 
 
 def test_an_empty_record_has_no_decision_and_no_doubts(tmp_path) -> None:
-    record = DecisionRecord.read(tmp_path / "decisions.jsonl")
+    files = ConditionFiles(tmp_path, "sepsis")
+    record = DecisionRecord.read(files)
     assert (record.decisions, record.broken()) == ((), None)
-    record.add(Decision(when=WHEN, by="ann", what="promoted", version="a", live=None, why="ü\u2028\n[red]"))
-    assert DecisionRecord.read(record.path).decisions[0].why == "ü\u2028\n[red]"
+    with files.alone(database="") as changes:
+        decision = Decision(when=WHEN, by="ann", what="promoted", version="a", live=None, why="ü\u2028\n[red]")
+        record.add(decision, changes)
+    assert DecisionRecord.read(files).decisions[0].why == "ü\u2028\n[red]"
 
 
 def test_check_and_model_list_say_where_a_record_was_changed(tmp_path, monkeypatch) -> None:

@@ -8,16 +8,15 @@ inserted is found, and so is a file that was cut short.
 import hashlib
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from pydantic import ValidationError
 
-from wardround.adapters.files.refused import storing
-from wardround.adapters.files.whole_file import write_whole
+from wardround.adapters.models.files import Changes, ConditionFiles
 from wardround.errors import ModelError
 from wardround.training.decisions import Decision
 
+DECISIONS: Final = "decisions.jsonl"
 _ABOVE: Final = "above"
 
 
@@ -34,29 +33,33 @@ class DecisionRecord:
     """All decisions, oldest first, as read from the file in one go.
 
     Attributes:
-        head: the SHA-256 of the whole file.
+        place: where the file is.
+        stored: the file as it was read; None if there is none.
+        content: the same, with a line break at its end.
     """
 
-    path: Path
+    condition: str
+    place: str
     lines: tuple[_Line, ...]
+    stored: bytes | None
     content: bytes
 
     @classmethod
-    def read(cls, path: Path) -> "DecisionRecord":
+    def read(cls, files: ConditionFiles) -> "DecisionRecord":
         """Returns the record; an empty one if there is no file.
 
         Raises ModelError for a line that is not a decision, and StorageError.
         """
-        with storing(path):
-            content = path.read_bytes() if path.is_file() else b""
+        stored, place = files.found(DECISIONS), files.location(DECISIONS)
+        content = stored or b""
         if content and not content.endswith(b"\n"):  # an editor removed the last line break
             content += b"\n"
         lines, above = [], hashlib.sha256()
         for number, line in enumerate(content.splitlines(keepends=True), start=1):
-            decision, said = _parsed(line, f"{path}, line {number}")
+            decision, said = _parsed(line, f"{place}, line {number}")
             lines.append(_Line(decision, said, above.hexdigest()))
             above.update(line)
-        return cls(path, tuple(lines), content)
+        return cls(files.condition, place, tuple(lines), stored, content)
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
@@ -64,15 +67,14 @@ class DecisionRecord:
 
     @property
     def head(self) -> str:
+        """The SHA-256 of the whole file."""
         return hashlib.sha256(self.content).hexdigest()
 
-    def add(self, decision: Decision) -> None:
-        """Adds a line, for a caller that is `alone`: the lines above stay byte for byte the same.
-
-        Raises StorageError.
-        """
+    def add(self, decision: Decision, changes: Changes) -> None:
+        """Adds a line: the lines above stay byte for byte the same. Raises StorageError or DatabaseError."""
         line = {**decision.model_dump(mode="json"), _ABOVE: self.head}
-        write_whole(self.path, self.content + json.dumps(line, ensure_ascii=False).encode() + b"\n")
+        longer = self.content + json.dumps(line, ensure_ascii=False).encode() + b"\n"
+        changes.write_over(DECISIONS, self.stored, longer)
 
     def once_was(self, head: str) -> bool:
         """Returns whether the file, up to some line, has this SHA-256: what was read then is still its beginning."""
@@ -91,16 +93,16 @@ class DecisionRecord:
         if broken is None:
             return None
         return (
-            f"{self.path}, line {broken}: does not follow from the lines above it: a line was changed,"
+            f"{self.place}, line {broken}: does not follow from the lines above it: a line was changed,"
             f" removed or inserted; {self.remedy}"
         )
 
     @property
     def remedy(self) -> str:
         """What to do about a record that was changed."""
-        condition = self.path.parent.name
         return (
-            f"restore it from a backup, or accept it as it is (`wardround model accept-record {condition} --why TEXT`)"
+            "restore it from a backup, or accept it as it is"
+            f" (`wardround model accept-record {self.condition} --why TEXT`)"
         )
 
 

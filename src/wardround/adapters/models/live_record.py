@@ -1,15 +1,12 @@
 """Keeps live.json: the result of a condition's decisions, for other programs to read; updated when it lags behind."""
 
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
 from pydantic import Field, ValidationError
 
-from wardround.adapters.files.refused import storing
-from wardround.adapters.files.whole_file import write_whole
 from wardround.adapters.models.decisions import DecisionRecord
-from wardround.adapters.models.files import as_bytes
+from wardround.adapters.models.files import Changes, ConditionFiles, as_bytes
 from wardround.errors import ModelError
 from wardround.spec.base import SpecModel
 from wardround.training.decisions import standing
@@ -44,53 +41,54 @@ class LiveRecord(SpecModel):
         )
 
 
-def write_live(folder: Path, record: DecisionRecord) -> LiveRecord:
-    """Writes live.json, for a caller that is `alone`. Raises ModelError if nothing is live, and StorageError."""
-    live = LiveRecord.of(record)
+def write_live(changes: Changes) -> LiveRecord:
+    """Makes live.json say what follows from the decisions, and returns it.
+
+    Raises ModelError if nothing is live, StorageError or DatabaseError.
+    """
+    # In this order: whoever decides after a lost lock has then changed live.json since.
+    before = changes.files.found(LIVE)
+    live = LiveRecord.of(DecisionRecord.read(changes.files))
     if live is None:
         raise ModelError("model store: no model is live; promote one")
-    write_whole(folder / LIVE, as_bytes(live.model_dump(mode="json")))
+    changes.write_over(LIVE, before, as_bytes(live.model_dump(mode="json")))
     return live
 
 
-def accept(folder: Path, record: DecisionRecord) -> None:
-    """Makes live.json match the record, whatever it was; for a caller that is `alone`. Raises StorageError."""
-    if LiveRecord.of(record):
-        write_live(folder, record)
+def accept(changes: Changes) -> None:
+    """Makes live.json match the decisions, whatever it was. Raises as `write_live`."""
+    if LiveRecord.of(DecisionRecord.read(changes.files)):
+        write_live(changes)
     else:
-        with storing(folder / LIVE):
-            (folder / LIVE).unlink(missing_ok=True)
+        changes.remove(LIVE)
 
 
-def lags(folder: Path, record: DecisionRecord) -> bool:
+def lags(files: ConditionFiles, record: DecisionRecord) -> bool:
     """Returns whether live.json must be rewritten: it is missing, of another release, or based on fewer decisions.
 
     One that is based on decisions that are not in the record stays: it shows that the record was cut short or changed.
     """
     live = LiveRecord.of(record)
-    written = _written(folder)
+    written = _written(files)
     return live is not None and written != live and (written is None or record.once_was(written.decisions))
 
 
-def doubts(folder: Path, record: DecisionRecord) -> str | None:
+def doubts(files: ConditionFiles, record: DecisionRecord) -> str | None:
     """Returns why the record of decisions cannot be trusted, and where; None if it can."""
-    written = _written(folder)
+    written = _written(files)
     if broken := record.broken():
         return broken
     if written and not record.once_was(written.decisions):
         return (
-            f"{record.path}, line {len(record.lines)}: does not match {folder / LIVE}: lines were removed or"
+            f"{record.place}, line {len(record.lines)}: does not match {files.location(LIVE)}: lines were removed or"
             f" changed, and {written.version} was live according to them; {record.remedy}"
         )
     return None
 
 
-def _written(folder: Path) -> LiveRecord | None:
+def _written(files: ConditionFiles) -> LiveRecord | None:
     """Returns live.json; None if it is missing or of another release."""
-    path = folder / LIVE
-    with storing(path):
-        content = path.read_bytes() if path.is_file() else b""
     try:
-        return LiveRecord.model_validate_json(content)
+        return LiveRecord.model_validate_json(files.found(LIVE) or b"")
     except ValidationError:
         return None

@@ -5,6 +5,9 @@
 
 A decision is made once its line is in decisions.jsonl. live.json follows; if a killed process left it outdated, or it
 is missing, the next reader repairs it.
+
+The store is a folder, which several machines may share through NFS, or lies in object storage. There the locks are
+those of Wardround's own database, without which nothing can be decided or saved; scoring needs the store alone.
 """
 
 import logging
@@ -12,22 +15,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
 
-from wardround.adapters.models.decisions import DecisionRecord
-from wardround.adapters.models.files import alone
+from wardround.adapters.files.folder import Folder
+from wardround.adapters.models.decisions import DECISIONS, DecisionRecord
+from wardround.adapters.models.files import Changes
 from wardround.adapters.models.live_record import LiveRecord, accept, doubts, lags, write_live
 from wardround.adapters.models.version_record import VERSIONS
 from wardround.adapters.models.versions import ModelVersions
-from wardround.errors import ConditionSuspended, ModelError, StorageError
+from wardround.errors import ConditionSuspended, DatabaseError, ModelError, StorageError
 from wardround.evaluation.comparison import Comparison
 from wardround.spec.conditions import Condition
 from wardround.training.decisions import Decision, Standing, What, is_repeat, standing
 from wardround.training.model import ScoringModel
 
 _LOG = logging.getLogger(__name__)
-
-_DECISIONS: Final = "decisions.jsonl"
 
 
 def _now() -> datetime:
@@ -42,14 +43,14 @@ class ModelStore(ModelVersions):
 
     def conditions(self) -> tuple[str, ...]:
         """Returns the ids of all conditions with a recorded version or decision, sorted."""
-        files = (path for name in (VERSIONS, _DECISIONS) for path in self.root.glob(f"*/{name}"))
-        return tuple(sorted({path.parent.name for path in files}))
+        names = (name.split("/") for name in Folder(str(self.root)).list())
+        return tuple(sorted({parts[0] for parts in names if parts[1:] in ([VERSIONS], [DECISIONS])}))
 
     def live(self, condition_id: str) -> LiveRecord | None:
         """Returns what is in use; None if nothing is."""
-        if lags(self._folder(condition_id), self._read(condition_id)):
-            # A process that may only read the store relies on the decisions.
-            with suppress(StorageError), self._alone(condition_id):
+        if lags(self._files(condition_id), self._read(condition_id)):
+            # A process that may only read the store, or cannot lock it now, relies on the decisions.
+            with suppress(StorageError, DatabaseError), self._alone(condition_id):
                 pass
         return LiveRecord.of(self._read(condition_id))
 
@@ -118,10 +119,10 @@ class ModelStore(ModelVersions):
         """
         # A version that cannot score must not go live: files, digests, spec and library are checked as for a screening.
         self.load(condition, version)
-        with self._alone(condition.id):
-            now = self.standing(condition.id)
+        with self._alone(condition.id) as deciding:
+            now = deciding.standing
             if now.version == version:
-                return self._live_now(condition.id)
+                return deciding.live()
             if compared and compared.live != now.version:
                 raise ModelError(
                     f"model {version} of {condition.id}: compared with {compared.live or 'nothing'}, but"
@@ -133,8 +134,8 @@ class ModelStore(ModelVersions):
                     f"model {version} of {condition.id}: a promotion gate failed ({now.judged[version].why});"
                     " train again, or promote it despite its gates (--despite-gates) and say why"
                 )
-            self._append(condition.id, self._decision(by, "promoted", version, now, why, failed))
-            return self._live_now(condition.id)
+            deciding.append(self._decision(by, "promoted", version, now, why, failed))
+            return deciding.live()
 
     def rollback(self, condition: Condition, by: str, why: str) -> LiveRecord:
         """Makes the previously live version live again, and marks the current one as withdrawn.
@@ -144,33 +145,33 @@ class ModelStore(ModelVersions):
 
         Raises ModelError if no version that was not withdrawn was live before, and as `promote`.
         """
-        with self._alone(condition.id):
-            now = self.standing(condition.id)
+        with self._alone(condition.id) as deciding:
+            now = deciding.standing
             if now.live and now.live.what == "rolled_back":
-                return self._live_now(condition.id)
+                return deciding.live()
             if now.previous is None:
                 raise ModelError(
                     f"model store, {condition.id}: no version was live before this one,"
                     " or all were withdrawn; promote the one you want by name"
                 )
             self.load(condition, now.previous)
-            self._append(condition.id, self._decision(by, "rolled_back", now.previous, now, why))
-            return self._live_now(condition.id)
+            deciding.append(self._decision(by, "rolled_back", now.previous, now, why))
+            return deciding.live()
 
     def suspend(self, condition_id: str, by: str, why: str) -> Decision:
         """Switches a condition off; returns the decision that did so, an earlier one if it was off already."""
-        with self._alone(condition_id):
-            now = self.standing(condition_id)
-            self._append_new(condition_id, self._decision(by, "suspended", "", now, why))
-            return now.suspended or self.decisions(condition_id)[-1]
+        with self._alone(condition_id) as deciding:
+            now = deciding.standing
+            deciding.append_new(self._decision(by, "suspended", "", now, why))
+            return now.suspended or deciding.record.decisions[-1]
 
     def resume(self, condition_id: str, by: str, why: str) -> Decision | None:
         """Switches a condition on again; returns the decision that had switched it off, None if none had."""
-        with self._alone(condition_id):
-            now = self.standing(condition_id)
+        with self._alone(condition_id) as deciding:
+            now = deciding.standing
             decision = self._decision(by, "resumed", "", now, why)
             if now.suspended:
-                self._append(condition_id, decision)
+                deciding.append(decision)
             return now.suspended
 
     def challenge(
@@ -183,8 +184,8 @@ class ModelStore(ModelVersions):
         """
         self.load(condition, version)
         self.live_version(condition.id)
-        with self._alone(condition.id):
-            now = self.standing(condition.id)
+        with self._alone(condition.id) as deciding:
+            now = deciding.standing
             if now.version == version:
                 raise ModelError(
                     f"model {version} of {condition.id}: is the live version,"
@@ -195,15 +196,15 @@ class ModelStore(ModelVersions):
                     f"model {version} of {condition.id}: the day {until:%Y-%m-%d} is over; give a later one"
                 )
             decision = self._decision(by, "challenged", version, now, why).model_copy(update={"until": until})
-            self._append_new(condition.id, decision)
+            deciding.append_new(decision)
             return decision
 
     def end_challenge(self, condition_id: str, by: str, why: str) -> Decision | None:
         """Ends the challenge; returns the decision that it began with, None if there was none."""
-        with self._alone(condition_id):
-            now = self.standing(condition_id)
+        with self._alone(condition_id) as deciding:
+            now = deciding.standing
             if now.challenge:
-                self._append(condition_id, self._decision(by, "challenge_ended", now.challenge.version, now, why))
+                deciding.append(self._decision(by, "challenge_ended", now.challenge.version, now, why))
             return now.challenge
 
     def record(self, condition_id: str, what: What, version: str, by: str, why: str) -> None:
@@ -211,18 +212,18 @@ class ModelStore(ModelVersions):
 
         An Airflow task may run a second time, and its question may then be answered a second time.
         """
-        with self._alone(condition_id):
-            self._append_new(condition_id, self._decision(by, what, version, self.standing(condition_id), why))
+        with self._alone(condition_id) as deciding:
+            deciding.append_new(self._decision(by, what, version, deciding.standing, why))
 
     def accept_record(self, condition_id: str, by: str, why: str) -> Standing:
         """Accepts the record as it is, whatever was changed in it, as the new baseline; returns what it says."""
-        with self._alone(condition_id):
-            decision = self._decision(by, "record_accepted", "", self.standing(condition_id), why)
+        with self._alone(condition_id) as deciding:
+            decision = self._decision(by, "record_accepted", "", deciding.standing, why)
             # Repeated for a record that was changed since, it is another decision.
-            if self.doubts(condition_id) or not is_repeat(decision, self.decisions(condition_id)):
-                self._append(condition_id, decision)
-            accept(self._folder(condition_id), self._read(condition_id))
-            return self.standing(condition_id)
+            if self.doubts(condition_id) or not is_repeat(decision, deciding.record.decisions):
+                deciding.append(decision)
+            accept(deciding.changes)
+            return deciding.standing
 
     def decisions(self, condition_id: str) -> tuple[Decision, ...]:
         """Returns every decision about the condition's models, oldest first."""
@@ -238,27 +239,19 @@ class ModelStore(ModelVersions):
 
     def doubts(self, condition_id: str) -> str | None:
         """Returns why, and where, the decisions may not be the original ones; None if every line is as written."""
-        folder = self._folder(condition_id)
         try:
-            return doubts(folder, self._read(condition_id))
+            return doubts(self._files(condition_id), self._read(condition_id))
         except ModelError as error:  # a line that cannot be read at all
             return str(error)
 
-    def _live_now(self, condition_id: str) -> LiveRecord:
-        """Returns what is live according to the decisions, after writing it to live.json."""
-        return write_live(self._folder(condition_id), self._read(condition_id))
-
     @contextmanager
-    def _alone(self, condition_id: str) -> Iterator[None]:
+    def _alone(self, condition_id: str) -> Iterator["_Deciding"]:
         """Holds the condition's lock; live.json matches the decisions when this begins and when it ends."""
-        folder = self._folder(condition_id)
-        with alone(folder):
-            for begins in (True, False):
-                record = self._read(condition_id)
-                if lags(folder, record):
-                    write_live(folder, record)
-                if begins:
-                    yield
+        with self._files(condition_id).alone(self.database) as changes:
+            deciding = _Deciding(changes, self._read(condition_id))
+            deciding.repair()
+            yield deciding
+            deciding.repair()
 
     def _decision(
         self, by: str, what: What, version: str, now: Standing, why: str, despite_gates: bool = False
@@ -276,16 +269,41 @@ class ModelStore(ModelVersions):
             despite_gates=despite_gates,
         )
 
-    def _append_new(self, condition_id: str, decision: Decision) -> None:
-        if not is_repeat(decision, self.decisions(condition_id)):
-            self._append(condition_id, decision)
-
-    def _append(self, condition_id: str, decision: Decision) -> None:
-        self._read(condition_id).add(decision)
-        _LOG.info("model store, %s: %s %s", condition_id, decision.what, decision.version)
-
     def _read(self, condition_id: str) -> DecisionRecord:
-        return DecisionRecord.read(self._folder(condition_id) / _DECISIONS)
+        return DecisionRecord.read(self._files(condition_id))
+
+
+class _Deciding:
+    """Adds decisions to the record of a condition, each to the record that it was made upon."""
+
+    def __init__(self, changes: Changes, record: DecisionRecord) -> None:
+        self.changes = changes
+        self.record = record
+
+    @property
+    def standing(self) -> Standing:
+        """What all decisions so far say."""
+        return standing(self.record.decisions)
+
+    def append_new(self, decision: Decision) -> None:
+        """Adds a decision, unless it repeats the last one."""
+        if not is_repeat(decision, self.record.decisions):
+            self.append(decision)
+
+    def append(self, decision: Decision) -> None:
+        """Adds a decision, which is made when this returns."""
+        self.record.add(decision, self.changes)
+        self.record = DecisionRecord.read(self.changes.files)
+        _LOG.info("model store, %s: %s %s", self.record.condition, decision.what, decision.version)
+
+    def live(self) -> LiveRecord:
+        """Returns what is live according to the decisions, after writing it to live.json."""
+        return write_live(self.changes)
+
+    def repair(self) -> None:
+        """Writes live.json if it lags behind the decisions."""
+        if lags(self.changes.files, self.record):
+            write_live(self.changes)
 
 
 def _kept(text: str) -> str:

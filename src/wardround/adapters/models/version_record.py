@@ -1,27 +1,27 @@
 """Reads what the model store recorded of a condition's versions, without the libraries that a model needs."""
 
 import json
-from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
-from wardround.adapters.files.refused import storing
-from wardround.adapters.models.files import condition_folder
+from wardround.adapters.models.files import ConditionFiles
 from wardround.errors import ModelError
 
 VERSIONS: Final = "versions.json"
 
 
-def recorded_versions(root: Path, condition_id: str) -> dict[str, dict[str, str]]:
-    """Returns the SHA-256 of each file of each version, oldest first; nothing for a condition without a version.
+class RecordedVersions(NamedTuple):
+    """The SHA-256 of each file of each version, oldest first, and the file that says so (None: there is none)."""
 
-    Raises ModelError and StorageError.
-    """
-    path = condition_folder(root, condition_id) / VERSIONS
-    with storing(path):
-        if not path.is_file():
-            return {}
-        content = path.read_bytes()
+    digests: dict[str, dict[str, str]]
+    content: bytes | None
+
+
+def recorded_versions(files: ConditionFiles) -> RecordedVersions:
+    """Returns what is recorded; nothing for a condition without a version. Raises ModelError and StorageError."""
+    content = files.found(VERSIONS)
     try:
-        return dict(json.loads(content))
+        return RecordedVersions({} if content is None else dict(json.loads(content)), content)
     except (ValueError, TypeError):
-        raise ModelError(f"{path}: not the model store's record of digests; restore it, or train again") from None
+        raise ModelError(
+            f"{files.location(VERSIONS)}: not the model store's record of digests; restore it, or train again"
+        ) from None

@@ -5,17 +5,16 @@
 <root>/<condition>/<version>/{model.ubj | model.joblib, card.json, card.html, statements.json}
 
 A model is used only if every file has the digest that the store recorded, so a folder that was edited, or copied in
-by hand, is refused. Files appear whole or not at all; one process at a time changes a condition.
+by hand, is refused. The record is written last: what a killed process saved in part is no version. Files appear whole
+or not at all; one process at a time changes a condition.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from wardround.adapters.files.refused import storing
-from wardround.adapters.files.whole_file import write_whole
-from wardround.adapters.models.files import alone, as_bytes, checked, condition_folder, digest_of, parsed, place_folder
+from wardround.adapters.models.files import ConditionFiles, as_bytes, digest_of
 from wardround.adapters.models.loading import scorer_of
 from wardround.adapters.models.version_record import VERSIONS, recorded_versions
 from wardround.errors import ModelError
@@ -29,9 +28,14 @@ _CARD: Final = "card.json"
 
 @dataclass(frozen=True)
 class ModelVersions:
-    """The model folders under `root`."""
+    """The model folders under `root`, a path or a URL.
 
-    root: Path
+    Attributes:
+        database: the URL of Wardround's own database, which keeps the locks of a store in object storage.
+    """
+
+    root: Path | str
+    database: str = field(default="", repr=False)
 
     def versions(self, condition_id: str) -> tuple[str, ...]:
         """Returns all recorded versions, oldest first."""
@@ -58,14 +62,14 @@ class ModelVersions:
 
     def comparison(self, condition_id: str, version: str) -> Comparison | None:
         """Returns the version's last comparison with the live one; None if it was never compared."""
-        path = self._comparison_file(condition_id, version)
-        with storing(path):
-            return parsed(Comparison, path.read_bytes(), path) if path.is_file() else None
+        files, name = self._files(condition_id), _comparison_file(version)
+        content = files.found(name)
+        return None if content is None else files.parsed(Comparison, content, name)
 
     def keep_comparison(self, comparison: Comparison) -> None:
         """Stores the comparison for the version's page, replacing an earlier one."""
-        path = self._comparison_file(comparison.condition, comparison.version)
-        write_whole(path, as_bytes(comparison.model_dump(mode="json")))
+        folder = self._files(comparison.condition)
+        folder.write_bytes(_comparison_file(comparison.version), as_bytes(comparison.model_dump(mode="json")))
 
     def model(self, condition: Condition, version: str) -> ScoringModel:
         """Returns a version to score with.
@@ -87,21 +91,20 @@ class ModelVersions:
     def save(self, condition_id: str, card: ModelCard, files: Mapping[str, bytes]) -> str:
         """Stores a version and records its digests; returns the version. Saving it again only repairs what is broken.
 
-        Raises StorageError; then nothing of it is recorded.
+        Raises StorageError or DatabaseError; then nothing of it is recorded.
         """
-        folder = self._folder(condition_id)
-        with alone(folder):
+        with self._files(condition_id).alone(self.database) as changes:
             if not self._is_intact(condition_id, card.version):
                 contents = {**files, _CARD: (card.model_dump_json(indent=2) + "\n").encode()}
-                place_folder(folder / card.version, contents)
+                changes.place_folder(card.version, contents)
                 digests = {name: digest_of(content) for name, content in contents.items()}
-                recorded = {**self._recorded(condition_id), card.version: digests}
-                write_whole(folder / VERSIONS, as_bytes(recorded))
+                recorded = recorded_versions(changes.files)
+                both = as_bytes({**recorded.digests, card.version: digests})
+                changes.write_over(VERSIONS, recorded.content, both)
         return card.version
 
     def _trusted(self, condition_id: str, version: str) -> dict[str, bytes]:
         """Returns the content of a version's files, exactly the bytes that were checked."""
-        folder = self._folder(condition_id) / version
         digests = self._recorded(condition_id).get(version)
         if digests is None:
             known = ", ".join(self.versions(condition_id)) or "none"
@@ -109,7 +112,9 @@ class ModelVersions:
                 f"model store, {condition_id}: {version!r} is not a stored version, expected one of: {known};"
                 " correct it, or train it here"
             )
-        return {name: checked(folder / name, digest) for name, digest in digests.items()}
+        names = {f"{version}/{name}": name for name in digests}
+        found = self._files(condition_id).checked({place: digests[name] for place, name in names.items()})
+        return {names[place]: content for place, content in found.items()}
 
     def _is_intact(self, condition_id: str, version: str) -> bool:
         try:
@@ -119,13 +124,14 @@ class ModelVersions:
         return True
 
     def _card(self, condition_id: str, version: str, files: Mapping[str, bytes]) -> ModelCard:
-        return parsed(ModelCard, files[_CARD], self._folder(condition_id) / version / _CARD)
+        return self._files(condition_id).parsed(ModelCard, files[_CARD], f"{version}/{_CARD}")
 
     def _recorded(self, condition_id: str) -> dict[str, dict[str, str]]:
-        return recorded_versions(self.root, condition_id)
+        return recorded_versions(self._files(condition_id)).digests
 
-    def _comparison_file(self, condition_id: str, version: str) -> Path:
-        return self._folder(condition_id) / "comparisons" / f"{version}.json"
+    def _files(self, condition_id: str) -> ConditionFiles:
+        return ConditionFiles(self.root, condition_id)
 
-    def _folder(self, condition_id: str) -> Path:
-        return condition_folder(self.root, condition_id)
+
+def _comparison_file(version: str) -> str:
+    return f"comparisons/{version}.json"

@@ -35,6 +35,7 @@ from wardround.escaping import visible
 from wardround.settings import Settings, settings_from
 from wardround.training.decisions import Standing
 from wardround.workflows.run_list import has_key, overview_of, overviews, run_names
+from wardround.workflows.stores import model_store
 
 _LOG = logging.getLogger(__name__)
 
@@ -112,7 +113,7 @@ def run_file(
 
 def models(request: Request, reader: SignedIn, settings: Installation, condition: Condition = None) -> Response:
     """Lists the stored versions of the conditions whose cards the user may see."""
-    store = ModelStore(settings.models)
+    store = model_store(settings)
     known = [one for one in store.conditions() if condition in (None, one) and reader.may_see_cards(one)]
     shelves = [(one, *_shelf(one, store)) for one in known]
     return answers.page(request, "models", title="Model cards", shelves=shelves)
@@ -122,7 +123,7 @@ def card(reader: SignedIn, settings: Installation, condition: str, version: str)
     """Serves a model card from the store, after its digests were checked."""
     if not reader.may_see_cards(condition):
         raise HTTPException(404)
-    return answers.file(ModelStore(settings.models).page(condition, version).encode(), "text/html")
+    return answers.file(model_store(settings).page(condition, version).encode(), "text/html")
 
 
 def of_dag(request: Request, reader: SignedIn, settings: Installation, dag_id: str, page: PageNumber = 1) -> Response:
@@ -192,7 +193,7 @@ def _run_page(
 ) -> Response:
     held = RunFolder.of(settings.runs, found.run).held_of(SERVED)
     files = [(name, served, _may_open(served, found, reader)) for name, served in SERVED.items() if name in held]
-    versions, _ = _shelf(found.condition, ModelStore(settings.models))
+    versions, _ = _shelf(found.condition, model_store(settings))
     in_store = found.model_version in versions and reader.may_see_cards(found.condition)
     return answers.page(
         request,

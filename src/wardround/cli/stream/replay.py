@@ -41,12 +41,12 @@ def command(start: datetime, end: datetime, branches: tuple[str, ...], version: 
     """
     if end <= start:
         raise click.UsageError("--to must be after --from")
-    from wardround.adapters.models.store import ModelStore
     from wardround.errors import SpecError
     from wardround.spec.loading import load_conditions
     from wardround.stream.branches import ways_of
     from wardround.stream.replay import Span, replayed
     from wardround.stream.replay_flags import flagged_again
+    from wardround.workflows.stores import model_store
 
     settings = settings_from()
     ways = ways_of(load_conditions(settings.schemas))
@@ -57,7 +57,7 @@ def command(start: datetime, end: datetime, branches: tuple[str, ...], version: 
     span = Span(start, end, branches)
     with opened_queue() as queue:
         flags = flagged_again(queue, settings, span)
-        found = compared(replayed(queue, ways, ModelStore(settings.models), span, version))
+        found = compared(replayed(queue, ways, model_store(settings), span, version))
     result = {"from": start.isoformat(), "to": end.isoformat(), "flags": asdict(flags), "branches": found}
     if as_json:
         click.echo(json.dumps(result))

@@ -11,7 +11,6 @@ from socket import socket
 from typing import Final
 
 from wardround.adapters.files.refused import storing
-from wardround.adapters.models.store import ModelStore
 from wardround.adapters.sockets import url_of
 from wardround.cds.http.running import running_door
 from wardround.core.progress import Say
@@ -21,6 +20,7 @@ from wardround.demo.fhir_server.running import running_server
 from wardround.demo.sandbox.embedded import PROFILE
 from wardround.settings import Settings, kept_apart, places_in_environment
 from wardround.spec.loading import condition_ids, load_variables
+from wardround.workflows.stores import model_store
 
 _BUDGET: Final = 1  # settings tried per candidate: quick, without a search for a better one
 
@@ -68,7 +68,7 @@ def own_ward(settings: Settings, stays: int, now: datetime, say: Say) -> tuple[S
         for earlier_database in folder.glob("wardround.sqlite*"):
             earlier_database.unlink()
         folder.mkdir(parents=True, exist_ok=True)
-    store = ModelStore(own.models)
+    store = model_store(own)
     untrained = [one for one in condition_ids(own.schemas) if store.live(one) is None]
     plan = Plan(stays, DISCHARGED if untrained else 0, SEED, pd.Timestamp(now))
     simulate(plan, folder, load_variables(own.schemas), lambda step: say(f"Simulating a ward of {stays} stays: {step}"))

@@ -13,7 +13,6 @@ import pandas as pd
 from wardround import __version__
 from wardround.adapters.files.run_folder import RunFolder, run_id
 from wardround.adapters.files.stored_request_file import read_request, write_request
-from wardround.adapters.models.store import ModelStore
 from wardround.core import run_files
 from wardround.core.events import UTC, frame_of
 from wardround.core.run_summary import StepAccount
@@ -33,7 +32,7 @@ from wardround.training.model import HOSPITAL_STAY, NOT_STATED, ScoringModel
 from wardround.workflows.report_places import report_place
 from wardround.workflows.screen.request import ScreeningRequest
 from wardround.workflows.steps import Step, logged
-from wardround.workflows.stores import store_of
+from wardround.workflows.stores import model_store, store_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -166,7 +165,7 @@ def require_active(opened: Run, settings: Settings) -> None:
     A shadow run reaches nobody, and is how people find out what was wrong.
     """
     if opened.writes:
-        ModelStore(settings.models).require_active(opened.condition.id)
+        model_store(settings).require_active(opened.condition.id)
 
 
 def require_servers(opened: Run, source: FhirEndpoint) -> None:
@@ -193,7 +192,7 @@ def open_run(request: ScreeningRequest, settings: Settings, translation: Transla
     of_condition = condition.mode_at(request.as_of)
     opened = request.model_copy(update={"mode": request.mode or of_condition})
     if opened.writes:
-        ModelStore(settings.models).require_active(condition.id)
+        model_store(settings).require_active(condition.id)
     model = store_of(request.demo_model, settings).load(condition)
     challenger = _challenger(condition, request, settings)
     run = request.run or run_id(condition.id, pd.Timestamp(request.as_of))

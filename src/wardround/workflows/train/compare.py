@@ -12,6 +12,7 @@ from wardround.settings import Settings
 from wardround.training.decisions import JUDGEMENTS
 from wardround.training.labels import label_named
 from wardround.training.model import ModelCard, ScoringModel
+from wardround.workflows.stores import model_store
 from wardround.workflows.train.run import Run, load_run, step_of
 from wardround.workflows.train.seen import seen_by
 from wardround.workflows.train.table import Rows, Table
@@ -35,7 +36,7 @@ def compare(run: str, settings: Settings) -> Comparison:
     """
     with step_of(run, "compare", settings) as step:
         opened = load_run(run, settings)
-        store = ModelStore(settings.models)
+        store = model_store(settings)
         comparison = _comparison(opened, store, settings)
         opened.folder.write_json(run_files.COMPARISON, comparison.model_dump(mode="json"))
         store.keep_comparison(comparison)

@@ -1,9 +1,9 @@
 """Makes a run's version live, or records a decision that leaves the live version unchanged."""
 
 from wardround.adapters.models.live_record import LiveRecord
-from wardround.adapters.models.store import ModelStore
 from wardround.settings import Settings
 from wardround.training.decisions import Decision, What
+from wardround.workflows.stores import model_store
 from wardround.workflows.train.compare import comparison_of
 from wardround.workflows.train.run import load_run, step_of
 
@@ -11,14 +11,14 @@ from wardround.workflows.train.run import load_run, step_of
 def is_live(run: str, settings: Settings) -> bool:
     """Returns whether the run's version is live already: the same data, seed and spec give the same version."""
     opened = load_run(run, settings)
-    live = ModelStore(settings.models).live(opened.condition.id)
+    live = model_store(settings).live(opened.condition.id)
     return live is not None and live.version == comparison_of(opened).version
 
 
 def withdrawal(run: str, settings: Settings) -> Decision | None:
     """Returns the decision by which the run's version was withdrawn (rolled back from or rejected), or None."""
     opened = load_run(run, settings)
-    withdrawn = ModelStore(settings.models).standing(opened.condition.id).withdrawn
+    withdrawn = model_store(settings).standing(opened.condition.id).withdrawn
     return withdrawn.get(comparison_of(opened).version)
 
 
@@ -28,7 +28,7 @@ def why_unasked(run: str, settings: Settings) -> str | None:
     A withdrawn version goes live again only by name, whatever the request says.
     """
     opened = load_run(run, settings)
-    first = ModelStore(settings.models).live(opened.condition.id) is None
+    first = model_store(settings).live(opened.condition.id) is None
     unjudged = "; no gate could judge it" if comparison_of(opened).verdict == "not_judged" else ""
     if withdrawal(run, settings):
         return None
@@ -46,7 +46,7 @@ def promote(run: str, by: str, why: str, settings: Settings) -> LiveRecord:
     with step_of(run, "promote", settings) as step:
         opened = load_run(run, settings)
         comparison = comparison_of(opened)
-        store = ModelStore(settings.models)
+        store = model_store(settings)
         record = store.promote(opened.condition, comparison.version, by, why, compared=comparison)
         step.name(version=record.version)
     return record
@@ -55,4 +55,4 @@ def promote(run: str, by: str, why: str, settings: Settings) -> LiveRecord:
 def leave(run: str, what: What, by: str, why: str, settings: Settings) -> None:
     """Records that the run's version was `rejected`, or that nobody answered (`unanswered`); the live version stays."""
     opened = load_run(run, settings)
-    ModelStore(settings.models).record(opened.condition.id, what, comparison_of(opened).version, by, why)
+    model_store(settings).record(opened.condition.id, what, comparison_of(opened).version, by, why)

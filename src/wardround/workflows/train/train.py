@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from wardround.adapters.models.store import ModelStore
 from wardround.core.progress import Progress
 from wardround.evaluation.comparison import Comparison
 from wardround.settings import Settings
 from wardround.training.model import ModelCard
 from wardround.workflows.step_loop import Steps
+from wardround.workflows.stores import model_store
 from wardround.workflows.train.build_table import build_table
 from wardround.workflows.train.check_leakage import check_leakage
 from wardround.workflows.train.compare import compare
@@ -72,7 +72,7 @@ def _after_load(run: str, settings: Settings, by: str, steps: Steps) -> Trained:
     version = steps.run("write_card", lambda: write_card(run, settings))
     comparison = steps.run("compare", lambda: compare(run, settings))
     live = steps.run("promote", lambda: _promote_unasked(run, comparison, by, settings))
-    card = ModelStore(settings.models).card(comparison.condition, version)
+    card = model_store(settings).card(comparison.condition, version)
     return Trained(run, version, live, card, comparison)
 
 

@@ -25,6 +25,7 @@ from wardround.spec.loading import load_condition
 from wardround.training.labels import label_named
 from wardround.training.model import ModelCard, ScoringModel
 from wardround.workflows.steps import logged
+from wardround.workflows.stores import model_store
 from wardround.workflows.train.build_table import build_table
 from wardround.workflows.train.load import load
 from wardround.workflows.train.request import TrainingRequest
@@ -48,7 +49,7 @@ def compare_versions(
         SourceDataError: MIMIC-IV cannot be read.
         StorageError: there is no room for the table.
     """
-    store = ModelStore(settings.models)
+    store = model_store(settings)
     condition = load_condition(condition_id or _condition_of(first, second, store), settings.schemas)
     with logged(condition.id, "compare_versions") as step:
         both = tuple(store.load(condition, version) for version in (first, second))

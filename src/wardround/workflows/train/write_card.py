@@ -5,7 +5,6 @@ from importlib.metadata import version as library_version
 from typing import Any
 
 from wardround.adapters.html.model_card import files_beside
-from wardround.adapters.models.store import ModelStore
 from wardround.candidates.registry import CANDIDATES
 from wardround.core import run_files
 from wardround.evaluation.by_time import ByTime
@@ -17,6 +16,7 @@ from wardround.spec.digest import spec_digest
 from wardround.training.about import About
 from wardround.training.model import HOSPITAL_STAY, Flow, ModelCard, Side, Split
 from wardround.training.splits import FOLDS
+from wardround.workflows.stores import model_store
 from wardround.workflows.train.run import Run, load_run, step_of
 from wardround.workflows.train.table import Rows
 
@@ -42,7 +42,7 @@ def write_card(run: str, settings: Settings) -> str:
         )
         card = card.model_copy(update={"version": card.content_version(opened.condition.version)})
         files = {candidate.file_name: content, **files_beside(card)}
-        version = ModelStore(settings.models).save(opened.condition.id, card, files)
+        version = model_store(settings).save(opened.condition.id, card, files)
         opened.folder.write_json(run_files.VERSION, {"version": version})
         step.name(version=version)
     return version
