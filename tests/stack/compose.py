@@ -36,7 +36,7 @@ class Service:
         ours: whether it runs the Dockerfile's image.
         command: what it runs; empty: what its image does.
         environment: its variables, those of the Dockerfile among them.
-        volumes: the folder at which each named volume is mounted, by the folder.
+        volumes: what is mounted, by its folder in the container: a named volume, or `./` and a folder of the project.
         restarts: whether it is started again when it ends.
         waits_for: the condition under which it may start, by service.
         health: the command that says whether it is healthy; empty: there is none.
@@ -73,7 +73,7 @@ class Compose:
                 **(image_variables() if ours else {}),
                 **{key: value for key, value in given.items() if value is not None},
             },
-            volumes={folder: volume for volume, _, folder in (one.partition(":") for one in stated.get("volumes", ()))},
+            volumes={folder: volume for volume, folder, *_ in (one.split(":") for one in stated.get("volumes", ()))},
             restarts=stated["restart"] == "unless-stopped",
             waits_for={other: one["condition"] for other, one in stated.get("depends_on", {}).items()},
             health=tuple(self._filled(word) for word in check.get("test", ("CMD",))[1:]),

@@ -12,6 +12,8 @@ from tests.stack.container import Container
 from tests.stack.rounds import SCREEN, state, tasks
 from tests.stack.stack import NOW, Stack
 
+from wardround.demo.fhir_server.faults import Fault, FaultPlan
+from wardround.demo.fhir_server.running import RunningServer
 from wardround.errors import WardroundError
 
 States = dict[tuple[str, int], str | None]
@@ -19,10 +21,12 @@ States = dict[tuple[str, int], str | None]
 
 KINDS: Final = ("worker", "scheduler", "redis", "postgres", "fhir")
 PHASES: Final = ("extract", "score", "publish")
-CHUNKS: Final = 8
+CHUNKS: Final = 4
 _UNDER_WAY: Final = ("queued", "running")
 _STARTED: Final = ("running", "success")
-_LONGEST_DELAY: Final = 3.0
+_LONGEST_DELAY: Final = 1.5
+_SLOWLY: Final = FaultPlan(faults=(Fault(kind="delay", methods=("POST",), seconds=3.0),))
+"""Of the FHIR server, so that no phase that talks to it is over before its fault."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +79,12 @@ class Outcome:
 
 def play(stack: Stack, fault: Round) -> Outcome:
     """Screens the ward, with the fault, and returns what became of it once the run has ended."""
+    RunningServer(stack.fhir_base_url.removesuffix("/fhir"), stack.containers["fhir"].pid).misbehave(_SLOWLY)
     run_id = stack.api.trigger(SCREEN, {"as_of": fault.as_of.isoformat(), "chunk_size": stack.stays // CHUNKS})
 
     def due() -> list[dict[str, Any]]:
         of_phase = [task for task in tasks(stack, run_id) if task["task_id"] == fault.phase]
-        return [] if sum(task["state"] in _STARTED for task in of_phase) < fault.chunks else of_phase
+        return of_phase if sum(task["state"] in _STARTED for task in of_phase) >= fault.chunks else []
 
     of_phase = stack.wait_until(due, f"{fault.phase} has started")
     running = [task for task in of_phase if task["state"] == "running"] or of_phase

@@ -55,7 +55,8 @@ NOW: Final = pd.Timestamp("2026-01-02T05:00:00Z")
 """The present of the simulated ward."""
 DISCHARGED: Final = 600
 """Stays to train on."""
-POLL_SECONDS: Final = 0.25
+POLL_SECONDS: Final = 1.0
+"""An answer of Airflow's API costs a tenth of a second of a processor."""
 PATIENCE: Final = 900
 """Seconds for what takes less than a minute on an idle machine."""
 _MACHINE: Final = Path(__file__).with_name("machine")
@@ -97,7 +98,9 @@ class Stack:
     # --- what it is made of
 
     def volume(self, name: str) -> Path:
-        """Returns the folder of a volume of the file."""
+        """Returns the folder of a volume of the file, or of the project."""
+        if name.startswith("./"):
+            return PROJECT / name
         place = self.logs / "tasks" if name == "logs" else self.folder / "volumes" / name
         place.mkdir(parents=True, exist_ok=True)
         return place

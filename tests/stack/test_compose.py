@@ -27,6 +27,7 @@ def test_each_airflow_service_has_the_files_environment_and_the_images() -> None
     assert scheduler.environment["AIRFLOW_HOME"] == "/opt/airflow"
     assert "FHIR_DEFAULT_TOKEN" not in scheduler.environment
     assert scheduler.volumes["/runs"] == "runs"
+    assert COMPOSE.service("cds").volumes["/opt/wardround/cds"] == "./deploy/cds"
 
 
 def test_what_the_scripts_of_the_file_ask_of_their_shell_stays() -> None:
