@@ -19,12 +19,13 @@ from wardround.adapters.queue.pauses import Pause
 from wardround.adapters.queue.queue import Queue
 from wardround.spec.alarms import Alarms
 from wardround.spec.stream import StreamSettings
+from wardround.stream.alarm_hook import Hook
 from wardround.stream.alarm_rules import Seen, alarms_of
 from wardround.stream.channels.http import Sender
 from wardround.stream.channels.webhook import signature
 from wardround.stream.stages import STAGES
 from wardround.stream.status import StageStatus, Status, Worked
-from wardround.stream.watch import Hook, Watch
+from wardround.stream.watch import Watch
 
 KEY = b"0123456789abcdef01234567"
 LIMITS = Alarms(waiting=5, oldest="10m", stuck="1h", silent="6h", free=100, repeat="4h")

@@ -2,52 +2,30 @@
 
 import logging
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
 from datetime import datetime
 from socket import socket
-from typing import Final, NamedTuple
-
-import orjson
+from typing import Final
 
 from wardround.adapters.database.database import Database, opened
 from wardround.adapters.queue.alarm_rows import AlarmRow, pushed, settle
 from wardround.adapters.queue.figures import stuck
 from wardround.adapters.queue.queue import Queue
 from wardround.errors import DatabaseError, StorageError
-from wardround.fhir.sign_in import read_secret
 from wardround.settings import Settings
 from wardround.spec.loading import load_stream
 from wardround.spec.stream import StreamSettings
+from wardround.stream.alarm_hook import Hook, opened_hook
 from wardround.stream.alarm_rules import Seen, alarms_of
-from wardround.stream.channels.http import Sender
-from wardround.stream.channels.telling import Sent
-from wardround.stream.channels.webhook import key_of, signed_headers
 from wardround.stream.metrics import Metrics
 from wardround.stream.page import Page, served
 from wardround.stream.runner import utc_now
 from wardround.stream.serving import stopping
 from wardround.stream.status import status_of
 
-TYPE: Final = "wardround.alarm"
 EVERY: Final = 15.0  # seconds
 _DATABASE: Final = "database"
 _LOG = logging.getLogger(__name__)
-
-
-class Hook(NamedTuple):
-    """Where alarms are sent."""
-
-    url: str
-    key: bytes
-    sender: Sender
-
-    def tell(self, name: str, state: str, text: str, since: datetime, now: datetime) -> bool:
-        """Sends an alarm once; returns whether it has arrived."""
-        said = {"alarm": name, "state": state, "since": since.isoformat(), "text": text}
-        body = orjson.dumps({"type": TYPE, "timestamp": now.isoformat(), "data": said})
-        headers = signed_headers(self.key, f"{name}:{state}:{now.timestamp():.0f}", now, body)
-        return isinstance(self.sender.send("POST", self.url, body, headers), Sent)
 
 
 class Watch:
@@ -108,21 +86,10 @@ class Watch:
 def serve_watch(settings: Settings, listening: socket, ready: Callable[[], None]) -> None:
     """Watches until SIGTERM or SIGINT; answers on the socket. Raises WardroundError if it cannot be prepared."""
     stream = load_stream(settings.stream)
-    with stopping() as stop, opened(settings.database) as database, _opened_hook(stream, settings) as hook:
+    with stopping() as stop, opened(settings.database) as database, opened_hook(stream, settings) as hook:
         watch = Watch(database, stream, hook, utc_now())
         with served(Page(lambda: watch.trouble, Metrics().text), listening):
             ready()
             while not stop.is_set():
                 watch.look(utc_now())
                 stop.wait(EVERY)
-
-
-@contextmanager
-def _opened_hook(stream: StreamSettings, settings: Settings) -> Iterator[Hook | None]:
-    webhook = stream.alarms.webhook
-    if webhook is None:
-        yield None
-        return
-    file = settings.stream.parent / webhook.secret_file
-    with closing(Sender()) as sender:
-        yield Hook(webhook.url, key_of(read_secret(file), f"alarms, {file}"), sender)
