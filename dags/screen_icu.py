@@ -30,9 +30,9 @@ from airflow.sdk import DAG, TriggerRule, task_group
 from wardround.airflow.assets import live_model
 from wardround.airflow.conditions import valid_conditions
 from wardround.airflow.defaults import task_defaults, time_to_find
-from wardround.airflow.forms import first_day, screening_form
+from wardround.airflow.forms import screening_form
 from wardround.airflow.guard import task
-from wardround.airflow.schedules import screening_schedule
+from wardround.airflow.schedules import screening_schedule, screening_times
 from wardround.airflow.sharing import task_after
 from wardround.airflow.sources import screening_dags
 from wardround.airflow.tags import Tag
@@ -46,8 +46,9 @@ ALL_ENDED = TriggerRule.ALL_DONE_MIN_ONE_SUCCESS
 
 def screen_icu(condition: Condition, source: str) -> None:
     """Adds the tasks for one condition and source; each calls the function of the same name in workflows.screen."""
+    longest = time_to_find(condition, settings_from().screening_task)
 
-    @task(pool=source, execution_timeout=time_to_find(condition, settings_from().screening_task))
+    @task(pool=source, execution_timeout=longest)
     def find_stays(params: Any = None, dag_run: Any = None, ti: Any = None) -> list[int]:
         from wardround.airflow import screening_tasks
 
@@ -110,9 +111,7 @@ for each in valid_conditions(settings_from()):
             description=each.description,
             doc_md=__doc__,
             schedule=screening_schedule(each),
-            start_date=first_day(each),
-            catchup=each.catch_up_from is not None,
-            max_active_runs=1,
+            **screening_times(each, settings_from()),
             params=screening_form(each, place),
             default_args=task_defaults(settings_from().screening_task),
             tags=[Tag.SCREENING, Tag.WRITES_TO_FHIR, each.id],

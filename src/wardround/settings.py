@@ -192,6 +192,16 @@ class Settings:
         timedelta,
         Variable("WARDROUND_DECIDING_TASK", "the same for a promotion, or for suspending and resuming", _duration),
     ] = timedelta(minutes=15)
+    screening_deadline: Annotated[
+        timedelta | None,
+        Variable(
+            "WARDROUND_SCREENING_DEADLINE",
+            "how long after a screening was asked of Airflow its report must be there;"
+            " [somebody is told](watched.md#a-screening-that-is-late) if it is not",
+            _duration,
+            default="none: nobody is told",
+        ),
+    ] = None
     runs_kept: Annotated[
         timedelta | None,
         Variable(

@@ -121,6 +121,16 @@ def test_shadow_mode_scores_and_reports_and_writes_nothing(hospital):
     assert hospital.held() == before
 
 
+def test_a_run_without_a_scheduler_ends_as_it_would_without_a_deadline(hospital, monkeypatch):
+    """Airflow's own `test` of a DAG with a deadline raises an error once all tasks have succeeded."""
+    monkeypatch.setenv("WARDROUND_SCREENING_DEADLINE", "2h")
+
+    end, folder = hospital.screen(hours=16, mode="shadow")
+
+    assert (end.state, end.failed_tasks) == ("success", ())
+    assert folder.exists("report.html")
+
+
 def test_the_form_decides_look_back_and_chunk_size(hospital):
     end, folder = hospital.screen(hours=2, mode="shadow", chunk_size=3, look_back="1h")
 

@@ -4,11 +4,12 @@ import json
 import re
 import shutil
 import subprocess
+from datetime import timedelta
 from importlib.resources import files
 
 import pytest
 import yaml
-from tests.promises.test_compose import STREAM, filled_in
+from tests.promises.test_compose import SERVICES, STREAM, filled_in
 
 from wardround.cds.http.metrics import METRICS as CDS_METRICS
 from wardround.report.gauges import GAUGES
@@ -116,3 +117,12 @@ def test_nothing_is_sent_anywhere_until_the_environment_file_says_where_to():
     assert settings_from(filled_in("airflow-worker")).collector is None
     place = "http://otel-collector:4318"
     assert settings_from(filled_in("airflow-worker", OTEL_EXPORTER_OTLP_ENDPOINT=place)).collector == place
+
+
+def test_the_triggerer_finds_the_webhook_for_alarms_and_the_deadline_is_off_until_the_environment_file_sets_it():
+    triggerer, listen = (filled_in(name)["WARDROUND_STREAM"] for name in ("airflow-triggerer", "stream-listen"))
+    assert triggerer == listen
+    assert "./deploy/stream:/opt/wardround/stream:ro" in SERVICES["airflow-triggerer"]["volumes"]
+    assert settings_from(filled_in("airflow-dag-processor")).screening_deadline is None
+    set_to = filled_in("airflow-dag-processor", WARDROUND_SCREENING_DEADLINE="2h")
+    assert settings_from(set_to).screening_deadline == timedelta(hours=2)

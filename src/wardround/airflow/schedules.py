@@ -5,6 +5,8 @@ from typing import Any
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable
 
 from wardround.airflow.assets import drift, live_model
+from wardround.airflow.deadlines import screening_deadline
+from wardround.airflow.forms import first_day
 from wardround.settings import Settings
 from wardround.spec.conditions import Condition
 
@@ -12,6 +14,16 @@ from wardround.spec.conditions import Condition
 def screening_schedule(condition: Condition) -> AssetOrTimeSchedule:
     """Returns the screening's schedule: its cron times, and once whenever another model goes live (in shadow mode)."""
     return AssetOrTimeSchedule(timetable=_cron(condition.schedule, condition), assets=[live_model(condition.id)])
+
+
+def screening_times(condition: Condition, settings: Settings) -> dict[str, Any]:
+    """Returns what a screening's DAG is told of time besides its schedule: missed runs, overlaps, and its deadline."""
+    return {
+        "start_date": first_day(condition),
+        "catchup": condition.catch_up_from is not None,
+        "max_active_runs": 1,
+        "deadline": screening_deadline(settings),
+    }
 
 
 def training_schedule(condition: Condition) -> Any:
