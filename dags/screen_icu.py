@@ -27,7 +27,7 @@ from typing import Any
 
 from airflow.sdk import DAG, TriggerRule, task_group
 
-from wardround.airflow.assets import live_model
+from wardround.airflow.assets import frames, live_model, record, results
 from wardround.airflow.conditions import valid_conditions
 from wardround.airflow.defaults import task_defaults, time_to_find
 from wardround.airflow.forms import screening_form
@@ -46,45 +46,46 @@ ALL_ENDED = TriggerRule.ALL_DONE_MIN_ONE_SUCCESS
 
 def screen_icu(condition: Condition, source: str) -> None:
     """Adds the tasks for one condition and source; each calls the function of the same name in workflows.screen."""
+    read, kept, written = record(source), frames(condition.id, source), results(condition.id, source)
     longest = time_to_find(condition, settings_from().screening_task)
 
-    @task(pool=source, execution_timeout=longest)
+    @task(pool=source, execution_timeout=longest, inlets=[read], outlets=[kept])
     def find_stays(params: Any = None, dag_run: Any = None, ti: Any = None) -> list[int]:
         from wardround.airflow import screening_tasks
 
         return screening_tasks.find_stays(condition.id, params, dag_run, ti)
 
-    @task_after("find_stays", pool=source, map_index_template=CHUNK)
+    @task_after("find_stays", pool=source, map_index_template=CHUNK, inlets=[read])
     def extract(run: str, chunk: int, params: Any = None, dag_run: Any = None) -> None:
         from wardround.airflow import screening_tasks
 
         screening_tasks.extract(run, chunk, params, dag_run)
 
-    @task_after("find_stays", trigger_rule=ALL_ENDED)
+    @task_after("find_stays", trigger_rule=ALL_ENDED, inlets=[kept])
     def check_quality(run: str) -> None:
         from wardround.workflows import screen
 
         screen.check_quality(run, settings_from())
 
-    @task_after("find_stays", map_index_template=CHUNK, inlets=[live_model(condition.id)])
+    @task_after("find_stays", map_index_template=CHUNK, inlets=[live_model(condition.id), kept])
     def score(run: str, chunk: int) -> None:
         from wardround.airflow import screening_tasks
 
         screening_tasks.score(run, chunk)
 
-    @task_after("find_stays", pool=source, map_index_template=CHUNK)
+    @task_after("find_stays", pool=source, map_index_template=CHUNK, inlets=[kept])
     def publish(run: str, chunk: int, params: Any = None, dag_run: Any = None) -> None:
         from wardround.airflow import screening_tasks
 
         screening_tasks.publish(run, chunk, params, dag_run)
 
-    @task_after("find_stays", pool=source, trigger_rule=ALL_ENDED)
-    def reconcile(run: str, params: Any = None, dag_run: Any = None) -> None:
+    @task_after("find_stays", pool=source, trigger_rule=ALL_ENDED, inlets=[kept], outlets=[written])
+    def reconcile(run: str, params: Any = None, dag_run: Any = None, outlet_events: Any = None) -> None:
         from wardround.airflow import screening_tasks
 
-        screening_tasks.reconcile(run, params, dag_run)
+        outlet_events[written].extra = screening_tasks.reconcile(run, params, dag_run)
 
-    @task_after("find_stays", trigger_rule=ALL_ENDED)
+    @task_after("find_stays", trigger_rule=ALL_ENDED, inlets=[kept, written])
     def report(run: str, ti: Any = None) -> None:
         from wardround.airflow import screening_tasks
 

@@ -26,7 +26,7 @@ from typing import Any
 from airflow.sdk import DAG
 
 from wardround.airflow.approval import PromotionApproval
-from wardround.airflow.assets import live_model
+from wardround.airflow.assets import live_model, mimic, training_table
 from wardround.airflow.conditions import valid_conditions
 from wardround.airflow.defaults import task_defaults
 from wardround.airflow.forms import approval_form, training_form
@@ -41,7 +41,9 @@ from wardround.spec.conditions import Condition
 def train(condition: Condition) -> None:
     """Adds the tasks for one condition; each calls the function of the same name in wardround.workflows.train."""
 
-    @task
+    table = training_table(condition.id)
+
+    @task(inlets=[mimic()])
     def load(params: Any = None, dag_run: Any = None, ti: Any = None) -> str:
         from wardround.airflow import training_tasks
 
@@ -49,13 +51,13 @@ def train(condition: Condition) -> None:
         ti.xcom_push(MARK, mark_of(run, condition.id))
         return run
 
-    @task_after("load")
+    @task_after("load", inlets=[mimic()], outlets=[table])
     def build_table(run: str) -> list[str]:
         from wardround.workflows import train
 
         return train.build_table(run, settings_from())
 
-    @task_after("load", map_index_template="{{ task.op_kwargs['candidate'] }}")
+    @task_after("load", map_index_template="{{ task.op_kwargs['candidate'] }}", inlets=[table])
     def fit_candidate(run: str, candidate: str) -> None:
         from wardround.workflows import train
 
@@ -85,7 +87,7 @@ def train(condition: Condition) -> None:
 
         training_tasks.compare(run)
 
-    @task_after("load", outlets=[live_model(condition.id)])
+    @task_after("load", inlets=[table], outlets=[live_model(condition.id)])
     def promote(run: str, answer: dict[str, str], outlet_events: Any = None) -> None:
         from wardround.airflow import training_tasks
 

@@ -228,6 +228,7 @@ def test_airflow_knows_every_setting():
         f"AIRFLOW__{section}__{option}".upper() for section, about in described().items() for option in about["options"]
     }
     known |= {f"AIRFLOW__CELERY__{option}" for option in ("BROKER_URL", "RESULT_BACKEND", "WORKER_CONCURRENCY")}
+    known |= {f"AIRFLOW__OPENLINEAGE__{option}" for option in ("TRANSPORT", "NAMESPACE", "DISABLE_SOURCE_CODE")}
     used = {name for name in SERVICES["airflow-scheduler"]["environment"] if name.startswith("AIRFLOW__")}
 
     assert used - known == undescribed

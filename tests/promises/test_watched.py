@@ -11,6 +11,7 @@ import pytest
 import yaml
 from tests.promises.test_compose import SERVICES, STREAM, filled_in
 
+from wardround.airflow.lineage import GUARD
 from wardround.cds.http.metrics import METRICS as CDS_METRICS
 from wardround.report.gauges import GAUGES
 from wardround.settings import PROJECT, settings_from
@@ -126,3 +127,18 @@ def test_the_triggerer_finds_the_webhook_for_alarms_and_the_deadline_is_off_unti
     assert settings_from(filled_in("airflow-dag-processor")).screening_deadline is None
     set_to = filled_in("airflow-dag-processor", WARDROUND_SCREENING_DEADLINE="2h")
     assert settings_from(set_to).screening_deadline == timedelta(hours=2)
+
+
+def test_lineage_leaves_only_if_the_environment_file_says_where_to_and_never_with_source_code():
+    before = filled_in("airflow-worker")
+    assert "AIRFLOW__OPENLINEAGE__TRANSPORT" not in before
+    assert before["AIRFLOW__OPENLINEAGE__DISABLE_SOURCE_CODE"] == "True"
+
+
+def test_the_manual_sets_the_transport_that_the_dags_accept():
+    page = (PROJECT / "docs" / "operations" / "watched.md").read_text()
+    [given] = re.findall(r"AIRFLOW__OPENLINEAGE__TRANSPORT=(\{.*\})$", page, flags=re.MULTILINE)
+    transport = json.loads(given)
+    assert (transport["type"], transport["transformer_class"]) == ("transform", GUARD)
+    module, _, name = GUARD.rpartition(".")
+    assert f"class {name}(" in (PROJECT / "src" / f"{module.replace('.', '/')}.py").read_text()

@@ -5,6 +5,7 @@ from typing import Any
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 
+from wardround.airflow.lineage import require_guarded
 from wardround.errors import FhirUnreachable, WardroundError
 from wardround.spec.conditions import Condition
 
@@ -22,8 +23,10 @@ RETRY_POLICY = ExceptionRetryPolicy(
 def task_defaults(longest: timedelta) -> dict[str, Any]:
     """Returns the `default_args` of a DAG. A task that runs for more than `longest` is stopped and retried.
 
-    Time spent waiting for a person, or for a slot, does not count.
+    Time spent waiting for a person, or for a slot, does not count. Raises SettingsError if events of the tasks would
+    leave with what people wrote (`lineage`).
     """
+    require_guarded()
     return {
         "owner": "wardround",
         "retries": 2,

@@ -53,6 +53,14 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "hooks": [{"integration-name": _FHIR, "python-modules": ["wardround.airflow.hook"]}],
         "operators": [{"integration-name": _FHIR, "python-modules": ["wardround.airflow.operators"]}],
+        # For OpenLineage; Airflow itself takes any URI.
+        "asset-uris": [
+            {
+                "schemes": ["wardround"],
+                "handler": None,
+                "to_openlineage_converter": "wardround.airflow.lineage.dataset_of",
+            }
+        ],
         "connection-types": [
             {
                 "connection-type": CONNECTION_TYPE,

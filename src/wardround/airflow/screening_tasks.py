@@ -68,9 +68,11 @@ def publish(run: str, chunk: int, params: Params, dag_run: Any) -> None:
         screen.publish(run, chunk, client, settings_from())
 
 
-def reconcile(run: str, params: Params, dag_run: Any) -> None:
+def reconcile(run: str, params: Params, dag_run: Any) -> dict[str, Any]:
+    """Reconciles the run, and returns the extra of the Asset's event: the run's mode, and how much is written."""
     with _client(run, params, dag_run) as client:
-        screen.reconcile(run, client, settings_from())
+        summary = screen.reconcile(run, client, settings_from())
+    return {"mode": summary.mode, "written": summary.written}
 
 
 def report(run: str) -> str:
