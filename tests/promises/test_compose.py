@@ -33,7 +33,7 @@ STREAM = dict.fromkeys(("listen", "flag", "notify", "resolve", "watch"), "128m")
 ONCE = {"airflow-init", "ward"}
 DEMO = {"fhir", "fhir-db", "ward"}
 WATCH = {"otel-collector", "prometheus", "grafana"}
-# Images without a shell or a program that could ask: HAPI's and the collector's.
+# Images without a shell or a cheap program that could ask: HAPI's and the collector's.
 UNASKED = {"fhir", "otel-collector"}
 OURS = {name for name, service in SERVICES.items() if service["image"].startswith("wardround:")}
 EXAMPLE = (PROJECT / ".env.example").read_text()
