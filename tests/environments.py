@@ -1,4 +1,4 @@
-"""Python environments of their own for programs that others wrote, which no lock of the project has."""
+"""Python environments of their own: for programs that others wrote, and for locks beside the one of the tests."""
 
 import hashlib
 import subprocess

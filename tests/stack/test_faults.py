@@ -8,6 +8,7 @@ which a busy machine may break, so no other target runs these tests. STACK_SEED 
 import os
 
 import pytest
+from benchmarks.measure import machine
 from tests.stack.faults import Outcome, Round, play, rounds, table
 from tests.stack.rounds import ledger, present, scored, train, written
 
@@ -31,7 +32,8 @@ def test_a_killed_service_costs_no_stay_doubles_none_and_is_recovered_from_withi
     fault: Round, stack, outcomes
 ) -> None:
     outcome = outcomes[fault] = play(stack, fault)
-    (stack.logs / "recovery.md").write_text(f"STACK_SEED={SEED}, {len(outcomes)} rounds\n\n{table(outcomes)}\n")
+    measured = f"STACK_SEED={SEED}, {len(outcomes)} rounds; {machine()}"
+    (stack.logs / "recovery.md").write_text(f"{measured}\n\n{table(outcomes)}\n")
 
     assert outcome.state == "success"
     accounted = ledger(stack, outcome.run_id)
