@@ -1,4 +1,4 @@
-"""What a process has freed goes back to the system."""
+"""What a process has freed goes back to the system, or is kept where it is needed again at once."""
 
 import subprocess
 import sys
@@ -35,3 +35,37 @@ def test_freed_blocks_go_back_to_the_system_though_something_small_behind_each_i
     }
     assert left["gives back"] < 2 << 20
     assert left["as it is"] > 10 << 20
+
+
+CALLED = """
+import sys
+from resource import RUSAGE_SELF, getrusage
+
+from wardround.adapters.heap import keep_for_the_next_call
+from wardround.cli.process import tune_glibc
+
+tune_glibc()
+if sys.argv[1] == "kept":
+    keep_for_the_next_call()
+
+
+def call():
+    blocks = [b"x" * (100 << 10) for _ in range(10)]
+    return len(blocks)
+
+
+call()
+before = getrusage(RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    call()
+print(getrusage(RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def test_what_a_call_has_freed_is_there_for_the_next_one():
+    cleared = {
+        how: int(subprocess.run([sys.executable, "-c", CALLED, how], check=True, capture_output=True).stdout)
+        for how in ("kept", "as it is")
+    }
+    assert cleared["kept"] < 100
+    assert cleared["as it is"] > 2_000  # pages

@@ -1,4 +1,4 @@
-"""Keeps the memory of a process flat that runs for months."""
+"""Tells the C library what to do with freed memory, in processes that run for months."""
 
 import ctypes
 from typing import Final
@@ -8,6 +8,7 @@ _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 _LARGE: Final = 64 << 10
 _TOP: Final = 128 << 10
+_TOP_FOR_CALLS: Final = 16 << 20
 
 
 def give_back_large_blocks() -> None:
@@ -17,7 +18,20 @@ def give_back_large_blocks() -> None:
     arrived is kept for a moment: then each message leaves a hole of some hundred bytes. Does nothing where the C
     library is not glibc.
     """
+    _set(_M_MMAP_THRESHOLD, _LARGE)
+    _set(_M_TRIM_THRESHOLD, _TOP)
+
+
+def keep_for_the_next_call() -> None:
+    """Makes the C library keep the last 16 MB that calls have used, and not give them back to the system each time.
+
+    The system clears what it gets back: that was a hundred pages for each call of 180 KB, a tenth of its processor
+    time. Does nothing where the C library is not glibc.
+    """
+    _set(_M_TRIM_THRESHOLD, _TOP_FOR_CALLS)
+
+
+def _set(setting: int, value: int) -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, _LARGE)
-        mallopt(_M_TRIM_THRESHOLD, _TOP)
+        mallopt(setting, value)

@@ -17,6 +17,7 @@ from typing import Final
 
 import click
 
+from wardround.adapters.heap import keep_for_the_next_call
 from wardround.adapters.sockets import LOOPBACK, end_with_stdin, is_loopback, listen, url_of
 from wardround.cds.http.options import Options
 from wardround.cds.http.workers import Workers, end_with_parent
@@ -156,6 +157,7 @@ def _work(options: Options, listening: socket.socket, level: int, ready: Connect
     """Is one worker: a new process, which sets itself up as the command line does."""
     os.environ.update(_ONE_THREAD)
     tune_glibc()
+    keep_for_the_next_call()
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
     end_with_parent()
