@@ -41,6 +41,8 @@ HEALTHY = "/opt/wardround/deploy/compose/healthy.py"
 # In seconds: what Airflow's image of the state may lag behind, and how long a task waits before it is tried again.
 TWO_MINUTES = 120
 RETRY_DELAY = task_defaults(timedelta(hours=1))["retry_delay"].total_seconds()
+# A task that is tried again first imports what it needs; measured on a busy machine by make test-distributed.
+TASK = 30
 
 
 def filled_in(service, **values):
@@ -192,12 +194,12 @@ def seconds(section, setting):
     return float(filled_in("airflow-scheduler")[f"AIRFLOW__{section}__{setting}".upper()])
 
 
-def test_a_task_whose_worker_died_is_tried_again_within_two_minutes():
+def test_a_task_whose_worker_died_has_been_done_again_within_two_minutes():
     detection = float(
         described()["scheduler"]["options"]["task_instance_heartbeat_timeout_detection_interval"]["default"]
     )
 
-    assert seconds("scheduler", "task_instance_heartbeat_timeout") + detection + RETRY_DELAY < TWO_MINUTES
+    assert seconds("scheduler", "task_instance_heartbeat_timeout") + detection + RETRY_DELAY + TASK < TWO_MINUTES
 
 
 def test_a_task_that_was_lost_in_the_queue_is_queued_again_within_two_minutes_and_given_up_as_late_as_by_default():
