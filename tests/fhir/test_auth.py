@@ -3,6 +3,7 @@
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
@@ -13,7 +14,7 @@ from wardround.errors import FhirError, FhirRefused, FhirUnreachable
 from wardround.fhir.auth import MOST_SIGN_INS, SIGN_INS, Token, _SignIns, _Tokens
 from wardround.fhir.endpoint import FhirEndpoint
 from wardround.fhir.patience import Patience
-from wardround.fhir.sign_in import BasicPassword, ClientSecret, SignedAssertion, SignIn
+from wardround.fhir.sign_in import BasicPassword, BearerToken, ClientSecret, SignedAssertion, SignIn
 from wardround.fhir.transport import ATTEMPTS, Transport
 
 GOOD = {"resourceType": "Patient", "id": "p1"}
@@ -199,6 +200,31 @@ def test_a_server_that_refuses_the_fresh_token_too_is_not_asked_again(server, re
     with pytest.raises(FhirRefused, match=r"/Patient/p1: answered 401"):
         ask(opened(server, ways["post"]))
     assert [request.path for request in server.requests] == ["/fhir/token", "/fhir/Patient/p1"] * 2
+
+
+def test_a_token_that_is_refused_is_read_again_from_its_file(server, reply, tmp_path) -> None:
+    """Whoever renews it replaces the file; a door runs for weeks."""
+    file = tmp_path / "token"
+    file.write_text("first\n")
+    transport = opened(server, BearerToken("first", file))
+
+    def accepting(value: str) -> Any:
+        return lambda one: reply(GOOD) if one.headers["Authorization"] == f"Bearer {value}" else reply(status=401)
+
+    server.answer = accepting("first")
+    ask(transport)
+    server.answer = accepting("second")
+    with pytest.raises(FhirRefused, match=r"/Patient/p1: answered 401"):
+        ask(transport)
+    file.write_text("second\n")
+    ask(transport)
+    asked = len(server.requests)
+    ask(transport)
+    assert len(server.requests) == asked + 1
+    file.unlink()
+    server.answer = accepting("third")
+    with pytest.raises(FhirError, match="does not exist, expected a file with a secret"):
+        ask(transport)
 
 
 def test_a_403_does_not_renew_the_token(server, reply, ways) -> None:

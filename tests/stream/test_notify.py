@@ -40,7 +40,7 @@ KEY = b"a secret of the ward's own pager"
 def ward(hospital_with: Callable[..., Hospital], receiver: Receiver) -> Hospital:
     """A hospital that tells of high risks by a webhook; its patient a has one, b a low one."""
     hospital = hospital_with(TOLD)
-    hospital.connect("ward", WebhookChannel(receiver.url, KEY, Sender()))
+    hospital.connect("ward", WebhookChannel(receiver.url, (KEY,), Sender()))
     hospital.ward.stay("a", lactate=6.0)
     hospital.ward.stay("b", lactate=0.6)
     hospital.upload()
@@ -511,7 +511,7 @@ def test_a_field_of_the_emr_is_filled_as_its_template_says(
 
 def test_a_probability_may_decide_instead_of_a_band(hospital_with: Callable[..., Hospital], receiver: Receiver) -> None:
     ward = hospital_with([{**TOLD[0], "threshold": 0.999}, {**TOLD[0], "id": "low", "threshold": 0.001}])
-    ward.connect("ward", WebhookChannel(receiver.url, KEY, Sender()))
+    ward.connect("ward", WebhookChannel(receiver.url, (KEY,), Sender()))
     ward.ward.stay("b", lactate=0.6)
     ward.upload()
     ward.admit("b")

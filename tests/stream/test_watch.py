@@ -100,7 +100,7 @@ def settings(**limits) -> StreamSettings:
 def watched(own):
     """What is needed to watch: the queue, the watch, and the program that takes alarms."""
     with receiving() as receiver:
-        hook = Hook(receiver.url, KEY, Sender())
+        hook = Hook(receiver.url, (KEY,), Sender())
         watch = Watch(own, settings(waiting=1, silent="1000d"), hook, NOW)
         yield SimpleNamespace(queue=Queue(own), watch=watch, receiver=receiver)
         hook.sender.close()

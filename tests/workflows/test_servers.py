@@ -330,6 +330,9 @@ def test_a_url_has_its_token_from_a_file_too(settings, tmp_path) -> None:
     (tmp_path / "token").write_text("s3cret\n")
     from_file = replace(settings, fhir_token_file=tmp_path / "token")
     assert server_at(URL, from_file, {}).sign_in == BearerToken("s3cret")
+    assert server_at(URL, from_file, {}).sign_in.file == tmp_path / "token"
+    assert named(settings, TOKEN_FILE=str(tmp_path / "token")).sign_in.file == tmp_path / "token"
+    assert named(settings, TOKEN="s3cret").sign_in.file is None
     with pytest.raises(FhirError, match=r"^both WARDROUND_FHIR_TOKEN and WARDROUND_FHIR_TOKEN_FILE are set"):
         server_at(URL, replace(from_file, fhir_token="s3cret"), {})
     assert settings_from({"WARDROUND_FHIR_TOKEN_FILE": "/run/secrets/token"}).fhir_token_file == Path(

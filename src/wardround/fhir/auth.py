@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from threading import Lock
 from typing import Any, Final, Protocol
 from urllib.parse import quote_plus, urlencode
@@ -24,6 +25,7 @@ from wardround.fhir.sign_in import (
     ClientSecret,
     SignedAssertion,
     TokenSignIn,
+    read_secret,
     require_private,
 )
 
@@ -64,9 +66,10 @@ class Authorization:
     def __init__(self, source: FhirEndpoint, ask: Ask) -> None:
         self._fixed: str | None = None
         self._tokens: _Tokens | None = None
+        self._token_file: Path | None = None
         match source.sign_in:
-            case BearerToken(token):
-                self._fixed = f"Bearer {token}"
+            case BearerToken(token, file):
+                self._fixed, self._token_file = f"Bearer {token}", file
             case BasicPassword(username, password):
                 self._fixed = _basic(username, password)
             case ClientSecret() | SignedAssertion() as sign_in:
@@ -79,11 +82,21 @@ class Authorization:
 
     def after_refusal(self, header: str | None) -> str | None:
         """Returns another value to try once after a request with this one was answered 401; None if there is none."""
+        if self._token_file is not None:
+            return self._read_again(self._token_file, header)
         if self._tokens is None or header is None:
             return None
         _LOG.warning("a token was refused before it expired; requesting another one")
         self._tokens.forget(header)
         return self._tokens.header(self._get)
+
+    def _read_again(self, file: Path, header: str | None) -> str | None:
+        """Returns the header of the token that is in the file now; None if it is the one that was refused."""
+        self._fixed = f"Bearer {BearerToken(read_secret(file)).token}"
+        if self._fixed == header:
+            return None
+        _LOG.warning("a token was refused, and there is another one in its file")
+        return self._fixed
 
 
 class AuthorizationHeader(requests.auth.AuthBase):

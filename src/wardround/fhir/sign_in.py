@@ -16,9 +16,14 @@ _LONGEST_SECRET: Final = 2**16  # characters
 
 @dataclass(frozen=True)
 class BearerToken:
-    """A token that is obtained and renewed elsewhere."""
+    """A token that is obtained and renewed elsewhere.
+
+    Attributes:
+        file: where it was read, and is read again if the server refuses it: whoever renews it replaces that file.
+    """
 
     token: str = field(repr=False)
+    file: Path | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         # The libraries' own message about such a header would show the token.

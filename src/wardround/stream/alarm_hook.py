@@ -12,7 +12,7 @@ from wardround.settings import Settings
 from wardround.spec.stream import StreamSettings
 from wardround.stream.channels.http import Sender
 from wardround.stream.channels.telling import Sent
-from wardround.stream.channels.webhook import key_of, signed_headers
+from wardround.stream.channels.webhook import keys_of, signed_headers
 
 TYPE: Final = "wardround.alarm"
 
@@ -21,14 +21,14 @@ class Hook(NamedTuple):
     """Where alarms are sent."""
 
     url: str
-    key: bytes
+    keys: tuple[bytes, ...]
     sender: Sender
 
     def tell(self, name: str, state: str, text: str, since: datetime, now: datetime) -> bool:
         """Sends an alarm once; returns whether it has arrived."""
         said = {"alarm": name, "state": state, "since": since.isoformat(), "text": text}
         body = orjson.dumps({"type": TYPE, "timestamp": now.isoformat(), "data": said})
-        headers = signed_headers(self.key, f"{name}:{state}:{now.timestamp():.0f}", now, body)
+        headers = signed_headers(self.keys, f"{name}:{state}:{now.timestamp():.0f}", now, body)
         return isinstance(self.sender.send("POST", self.url, body, headers), Sent)
 
 
@@ -41,4 +41,4 @@ def opened_hook(stream: StreamSettings, settings: Settings) -> Iterator[Hook | N
         return
     file = settings.stream.parent / webhook.secret_file
     with closing(Sender()) as sender:
-        yield Hook(webhook.url, key_of(read_secret(file), f"alarms, {file}"), sender)
+        yield Hook(webhook.url, keys_of(read_secret(file), f"alarms, {file}"), sender)

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -96,6 +97,8 @@ def _of_name(name: str, settings: Settings, environment: Mapping[str, str], once
     with naming(variables.where):
         asked = settings_of({**_of_all(settings), **variables.values(), **once}, variables)
         sign_in = sign_in_of(asked, variables)
+        if isinstance(sign_in, BearerToken):
+            sign_in = replace(sign_in, file=variables.file_of("token"))
     results = _taker(asked.write_to, settings, environment)
     with naming(variables.where):
         return endpoint_of(asked, sign_in, settings.schemas, name, results)
@@ -124,7 +127,7 @@ def _token_of(settings: Settings) -> BearerToken | None:
         raise FhirError(secret_twice(name))
     with naming(f"{name}_FILE" if file else name):
         token = read_secret(file) if file else settings.fhir_token
-        return BearerToken(token) if token else None
+        return BearerToken(token, file) if token else None
 
 
 def _known(settings: Settings, environment: Mapping[str, str]) -> dict[str, str]:

@@ -56,6 +56,11 @@ class SourceVariables:
         }
         return {**found, "auth": self._auth(found)}
 
+    def file_of(self, setting: str) -> Path | None:
+        """Returns the file that a secret is kept in; None if its variable has it, or nothing."""
+        file = self._environment.get(f"{self.called(setting)}{_FILE}")
+        return Path(file) if file else None
+
     def missing(self, setting: str, *others: str) -> str:
         names = " or ".join(self.called(one) for one in (setting, *others))
         return f"{names} is missing, expected a value; set it or put it in .env"
@@ -74,12 +79,12 @@ class SourceVariables:
 
     def _text(self, setting: str) -> str | None:
         name = self.called(setting)
-        text, file = self._environment.get(name), self._environment.get(f"{name}{_FILE}")
+        text, file = self._environment.get(name), self.file_of(setting)
         if file and setting in IN_FILES:
             if text:
                 raise FhirError(secret_twice(name))
             with naming(f"{name}{_FILE}"):
-                return read_secret(Path(file))
+                return read_secret(file)
         # An empty list is a valid list, such as that of ICU classes if Locations alone count.
         return text if text or schema(setting)["type"] == "array" else None
 

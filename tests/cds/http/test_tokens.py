@@ -85,6 +85,18 @@ def test_an_rsa_key_signs_as_recommended_or_as_its_jwk_says(serve, rsa_caller, t
     assert status("another curve", "RS256") == 401
 
 
+def test_while_keys_are_replaced_tokens_of_both_are_accepted(serve, tmp_path):
+    """A file of keys is read when the service starts; with the new key alone, the old one opens nothing."""
+    old, new = Caller(kid="old"), Caller(kid="new")
+    both = {"keys": [*old.keys["keys"], *new.keys["keys"]]}
+    for name, keys in {"both.json": both, "new.json": new.keys}.items():
+        (tmp_path / name).write_bytes(orjson.dumps(keys))
+    listed = [Issuer(issuer=old.issuer, jwks=name) for name in ("both.json", "new.json")]
+    during, after = (serve(issuers=[one]) for one in listed)
+    assert [during.call(one.token()).status_code for one in (old, new)] == [200, 200]
+    assert [after.call(one.token()).status_code for one in (old, new)] == [401, 200]
+
+
 def test_a_p_256_key_signs_es256(serve, tmp_path):
     caller = Caller(key=ec.generate_private_key(ec.SECP256R1()), algorithm="ES256", kid="p256")
     (tmp_path / "keys.json").write_bytes(orjson.dumps(caller.keys))

@@ -17,6 +17,7 @@ from wardround.stream.subscriptions.app import LARGEST, Lock, create_app
 from wardround.stream.subscriptions.notification import Notified
 
 SECRET = "a-secret-of-sixteen"
+NEXT = "the-secret-that-replaces-it"
 ENCOUNTER = b'{"resourceType":"Encounter","id":"e1"}'
 
 
@@ -37,7 +38,7 @@ class Stored:
 
 @contextmanager
 def serving(stored: Stored) -> Iterator[str]:
-    app = create_app(Lock({"main": SECRET.encode()}, stored))
+    app = create_app(Lock({"main": (SECRET.encode(), NEXT.encode())}, stored))
     ready = threading.Event()
     with listen(LOOPBACK, 0, "subscriptions") as listening:
         server = ReadyServer(uvicorn.Config(app, lifespan="off", log_level="warning", ws="none"), ready.set)
@@ -98,6 +99,15 @@ def test_a_handshake_is_answered_and_nothing_is_stored(door: tuple[str, Stored],
 def test_without_the_sources_secret_nothing_is_taken(door: tuple[str, Stored], stored: Stored, shown: str) -> None:
     assert refusal(send(door[0], data=ENCOUNTER, headers={"Authorization": shown})) == (401, "login")
     assert stored.found == []
+
+
+def test_while_a_secret_is_replaced_the_old_one_and_the_new_one_open_the_door(
+    door: tuple[str, Stored], stored: Stored
+) -> None:
+    for secret in (SECRET, NEXT):
+        assert send(door[0], data=ENCOUNTER, headers={"Authorization": f"Bearer {secret}"}).status_code == 200
+    both = send(door[0], data=ENCOUNTER, headers={"Authorization": f"Bearer {SECRET}\t{NEXT}"})
+    assert refusal(both) == (401, "login")
 
 
 def test_a_source_without_a_secret_is_refused_as_a_wrong_secret_is(door: tuple[str, Stored], stored: Stored) -> None:

@@ -87,13 +87,16 @@ def test_before_the_disk_is_full_notifications_are_refused(
     assert Queue(database).take(STAGE, 10, timedelta(minutes=1), datetime.now(UTC)) == []
 
 
+def test_each_line_of_the_file_is_a_secret(settings: StreamSettings, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("a-secret-of-sixteen\n\nthe-secret-that-replaces-it \r\n")
+    assert secrets_of(settings, tmp_path) == {"main": (b"a-secret-of-sixteen", b"the-secret-that-replaces-it")}
+
+
 def test_a_secret_that_is_short_or_not_there_is_an_error_with_a_remedy(
     settings: StreamSettings, tmp_path: Path
 ) -> None:
     (tmp_path / "secret").write_text("short\n")
-    with pytest.raises(
-        SettingsError, match=r"secret: the secret of source main has 5 characters, expected at least 16"
-    ):
+    with pytest.raises(SettingsError, match=r"secret: a secret of source main has 5 characters, expected at least 16"):
         secrets_of(settings, tmp_path)
     (tmp_path / "secret").unlink()
     with pytest.raises(FileNotFoundError):

@@ -14,7 +14,7 @@ from wardround.stream.channels.emr_field import EmrFieldChannel
 from wardround.stream.channels.http import Sender
 from wardround.stream.channels.in_record import RecordChannel
 from wardround.stream.channels.telling import Channel
-from wardround.stream.channels.webhook import WebhookChannel, key_of
+from wardround.stream.channels.webhook import WebhookChannel, keys_of
 from wardround.stream.servers import Servers
 
 
@@ -43,7 +43,7 @@ def _channel(name: str, said: Said, beside: Path, servers: Servers, sender: Send
     match said.way:
         case Webhook() as webhook:
             file = beside / webhook.secret_file
-            return WebhookChannel(webhook.url, key_of(read_secret(file), f"channel {name}, {file}"), sender)
+            return WebhookChannel(webhook.url, keys_of(read_secret(file), f"channel {name}, {file}"), sender)
         case Request() as request:
             token = read_secret(beside / request.token_file) if request.token_file else None
             return EmrFieldChannel(request, token, sender)

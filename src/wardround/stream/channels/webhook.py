@@ -28,12 +28,12 @@ class WebhookChannel:
     """A webhook."""
 
     url: str
-    key: bytes = field(repr=False)
+    keys: tuple[bytes, ...] = field(repr=False)
     sender: Sender
 
     def tell(self, telling: Telling) -> Became:
         body = orjson.dumps({"type": TYPE, "timestamp": fhir_time(telling.screening.as_of), "data": message(telling)})
-        return self.sender.send("POST", self.url, body, signed_headers(self.key, telling.key, telling.now, body))
+        return self.sender.send("POST", self.url, body, signed_headers(self.keys, telling.key, telling.now, body))
 
     def withdraw(self, telling: Telling) -> None:
         """Does nothing: what was sent cannot be taken back. The RiskAssessment says that it was in error."""
@@ -61,25 +61,33 @@ def message(telling: Telling) -> dict[str, Any]:
     }
 
 
-def signed_headers(key: bytes, message_id: str, now: datetime, body: bytes) -> dict[str, str]:
-    """Returns the headers of a message in JSON that is sent now, or again."""
+def signed_headers(keys: tuple[bytes, ...], message_id: str, now: datetime, body: bytes) -> dict[str, str]:
+    """Returns the headers of a message in JSON that is sent now, or again, with a signature by each key."""
     at = str(int(now.timestamp()))
     return {
         "Content-Type": "application/json",
         "webhook-id": message_id,
         "webhook-timestamp": at,
-        "webhook-signature": signature(key, message_id, at, body),
+        "webhook-signature": " ".join(signature(key, message_id, at, body) for key in keys),
         "Idempotency-Key": message_id,
     }
 
 
 def signature(key: bytes, message_id: str, at: str, body: bytes) -> str:
-    """Returns the value of the header webhook-signature."""
+    """Returns one signature of the header webhook-signature."""
     signed = hmac.new(key, b".".join((message_id.encode(), at.encode(), body)), "sha256")
     return f"v1,{b64encode(signed.digest()).decode()}"
 
 
-def key_of(secret: str, where: str) -> bytes:
+def keys_of(secrets: str, where: str) -> tuple[bytes, ...]:
+    """Returns the keys that secrets stand for, one a line: while a secret is replaced, the receiver may know either.
+
+    Raises SettingsError.
+    """
+    return tuple(_key_of(secret, where) for secret in secrets.splitlines())
+
+
+def _key_of(secret: str, where: str) -> bytes:
     """Returns the key that a secret stands for: `whsec_` and base64, or any text. Raises SettingsError."""
     try:
         key = b64decode(secret.removeprefix(_PREFIX), validate=True) if secret.startswith(_PREFIX) else secret.encode()

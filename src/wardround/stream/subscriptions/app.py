@@ -43,9 +43,9 @@ class _Refused(Exception):
 
 @dataclass(frozen=True)
 class Lock:
-    """What the notifications of a source must show, and where they go."""
+    """What the notifications of a source must show, one of its secrets, and where they go."""
 
-    secrets: Mapping[str, bytes]
+    secrets: Mapping[str, tuple[bytes, ...]]
     keep: Keep
 
 
@@ -97,11 +97,11 @@ class _Taking:
             await asyncio.to_thread(self._lock.keep, source, found, received)
 
     def _require_secret(self, source: str, authorization: str) -> None:
-        secret = self._lock.secrets.get(source)
         scheme, _, shown = authorization.partition(" ")
         # An unknown source is refused as a wrong secret is, and takes as long.
-        right = hmac.compare_digest(shown.strip().encode(), secret or b"\0")
-        if secret is None or not right or scheme.lower() != "bearer":
+        secrets = self._lock.secrets.get(source, (b"\0",))
+        right = [hmac.compare_digest(shown.strip().encode(), secret) for secret in secrets]
+        if source not in self._lock.secrets or not any(right) or scheme.lower() != "bearer":
             said = "the header Authorization does not show this source's secret; register it with the Subscription"
             raise _Refused(401, "login", said, {"WWW-Authenticate": "Bearer"})
 

@@ -58,17 +58,21 @@ def opened_subscriptions(
         thread.join()
 
 
-def secrets_of(settings: StreamSettings, beside: Path) -> dict[str, bytes]:
-    """Returns the secret of each source whose server may announce Encounters. Raises SettingsError, StorageError."""
+def secrets_of(settings: StreamSettings, beside: Path) -> dict[str, tuple[bytes, ...]]:
+    """Returns the secrets, one a line, of each source whose server may announce Encounters: any of them opens the door.
+
+    Raises SettingsError or StorageError.
+    """
     secrets = {}
     for name, source in settings.sources.items():
         if source.subscription is not None:
             file = beside / source.subscription.secret_file
             with storing(file):
-                secrets[name] = file.read_bytes().strip()
-            if len(secrets[name]) < SHORTEST:
+                secrets[name] = tuple(filter(None, map(bytes.strip, file.read_bytes().splitlines()))) or (b"",)
+            shortest = min(map(len, secrets[name]))
+            if shortest < SHORTEST:
                 raise SettingsError(
-                    f"{file}: the secret of source {name} has {len(secrets[name])} characters, expected at least"
+                    f"{file}: a secret of source {name} has {shortest} characters, expected at least"
                     f" {SHORTEST}; make a longer one, and register it with the Subscription"
                 )
     return secrets
