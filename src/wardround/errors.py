@@ -16,7 +16,8 @@
     ├── CensusImplausible        15   far fewer stays were found than expected; probably a setting is wrong
     ├── FutureAsOf               16   as_of is in the future, and the future was not allowed
     ├── StorageError             17   one of Wardround's files or folders cannot be written or read
-    └── DatabaseError            18   Wardround's own database cannot be used: unreachable, wrong password, busy, newer
+    ├── DatabaseError            18   Wardround's own database cannot be used: unreachable, wrong password, busy, newer
+    └── StoresDisagree           19   models, runs, database and record do not fit together
 
 The number is the exit code of the process. A number is never given a second meaning. (2 is used by the command line.)
 A message reads "<where>: <what is wrong>, expected <what>; <what to do>". It names resource ids and rules, and never
@@ -132,6 +133,12 @@ class DatabaseError(WardroundError):
     """Wardround's own database is unreachable, refuses the connection, stays busy, or was made by a newer release."""
 
     exit_code = 18
+
+
+class StoresDisagree(WardroundError):
+    """The stores do not fit together: something refers to what is missing in another one."""
+
+    exit_code = 19
 
 
 def named(error: BaseException) -> str:

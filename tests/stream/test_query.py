@@ -1,5 +1,6 @@
 """Tests, over real HTTP and a real database, how the stage `query` finds and reads the stays of admissions."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -24,6 +25,7 @@ from wardround.demo.fhir_server.faults import Fault, FaultPlan
 from wardround.demo.fhir_server.running import RunningServer
 from wardround.errors import SettingsError
 from wardround.fhir.endpoint import FhirEndpoint
+from wardround.settings import PROJECT
 from wardround.spec.loading import load_conditions
 from wardround.spec.servers import GENERIC
 from wardround.stream import query
@@ -336,6 +338,29 @@ def test_with_another_key_of_pseudonyms_it_does_not_even_start(hospital: Hospita
         write_kept(connection, kept(keys_of(hospital.queue.run, FEED, PSEUDONYMS), {number: there}, {}, AS_OF))
 
     with pytest.raises(SettingsError, match=r"pseudonyms\.key"), query.opened(settings, hospital.queue):
+        pass
+
+
+def test_with_a_new_key_of_pseudonyms_the_stream_begins_anew(hospital: Hospital, tmp_path: Path) -> None:
+    """As docs/operations/secrets.md has it: the statements there leave nothing that the old key had named."""
+    settings = replace(
+        hospital.settings, stream=settings_file(tmp_path, feed(FEED, fhir=hospital.url)), var=tmp_path / "var"
+    )
+    number = Identifier(VISIT, "V-a")
+    there = Visit(number, Identifier(MRN, "P-a"), Location("MICU", ""), "I", True, AS_OF)
+    old = Pseudonyms.in_folder(settings.var)
+    with hospital.queue.database.writing() as connection:
+        write_kept(connection, kept(keys_of(hospital.queue.run, FEED, old), {number: there}, {}, AS_OF))
+    (settings.var / "cds" / "pseudonyms.key").unlink()
+    with pytest.raises(SettingsError, match=r"pseudonyms\.key"), query.opened(settings, hospital.queue):
+        pass
+    page = (PROJECT / "docs" / "operations" / "secrets.md").read_text()
+    statements = re.findall(r"delete from \w+", page)
+    assert len(statements) == 6
+    with hospital.queue.database.writing() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+    with query.opened(settings, hospital.queue):
         pass
 
 

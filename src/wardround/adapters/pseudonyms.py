@@ -24,12 +24,17 @@ class Pseudonyms:
     @classmethod
     def existing(cls, var: Path) -> Self:
         """Returns the key that lies there. Raises StorageError, also if there is none."""
-        if not _place(var).exists():
+        if not cls.is_there(var):
             raise StorageError(
                 f"{_place(var)}: is not there, expected the key of the bedside service; set WARDROUND_VAR to the"
                 " folder of the service, or run this where it runs"
             )
         return cls.in_folder(var)
+
+    @staticmethod
+    def is_there(var: Path) -> bool:
+        """Returns whether a key lies in a folder of Wardround's; none is made."""
+        return _place(var).exists()
 
     def of(self, issuer: str, kind: str, key: str) -> str:
         """Returns the pseudonym of a resource (type and id) at the organisation that `issuer` names."""

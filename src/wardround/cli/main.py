@@ -38,6 +38,7 @@ COMMANDS: dict[str, str] = {
     "runs": "List runs, also those of a patient, and remove old ones.",
     "history": "List, show and compare figures of past runs, or rebuild them from the run folders.",
     "database": "Back up and restore Wardround's database, or erase a patient in it.",
+    "check-stores": "Find what does not fit together in models, runs, database and record, after a restoration.",
     "check-source": "Report what a FHIR server supports, which profile fits it, and how fast it answers.",
     "check": "Validate the spec, and check each condition's live model against it.",
 }

@@ -27,6 +27,9 @@ JUDGED: Final = only("identifier", "status", "subject", "encounter", "prediction
 Not the basis, which is nine tenths of it.
 """
 
+PLACED: Final = only("identifier", "method", "occurrenceDateTime")
+"""Keeps what tells which result a RiskAssessment is, what made it, and for which time."""
+
 
 def held(client: FhirClient, identities: Sequence[str], shape: Shape[Resource] = WHOLE) -> dict[str, list[Resource]]:
     """Returns the RiskAssessments that the server holds, by the value of our identifier; normally one each.

@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import Connection, case, func, select
 
-from wardround.adapters.database.tables import BEDSIDE_CARD, BEDSIDE_FEEDBACK
+from wardround.adapters.database.tables import BEDSIDE_CARD, BEDSIDE_FEEDBACK, NOTIFICATION, STREAM_VISIT
 from wardround.report.bedside import ANOTHER_REASON, INFO, BedsideUse, Given
 from wardround.spec.conditions import Condition
 
@@ -44,6 +44,12 @@ def bedside_use(connection: Connection, condition: Condition, since: datetime, u
         ),
         unknown=_unknown(connection, condition, since, until),
     )
+
+
+def is_anybody_known(connection: Connection) -> bool:
+    """Returns whether a patient, a stay or a visit is kept by its keyed hash."""
+    tables = (BEDSIDE_CARD, NOTIFICATION, STREAM_VISIT)
+    return any(connection.execute(select(func.count()).select_from(table)).scalar() for table in tables)
 
 
 def _unknown(connection: Connection, condition: Condition, since: datetime, until: datetime) -> int:

@@ -24,6 +24,12 @@ def replace_run(connection: Connection, history: RunHistory) -> None:
         connection.execute(insert(HISTORY_FIGURE), figures)
 
 
+def names_in(connection: Connection) -> set[str]:
+    """Returns the names of all runs, without hours of the stream."""
+    asked = select(HISTORY_RUN.c.run).where(HISTORY_RUN.c.condition != STREAM)
+    return {str(run) for run in connection.execute(asked).scalars()}
+
+
 def run_in(connection: Connection, run: str) -> RunHistory | None:
     """Returns a run with all its figures; None if the history does not have it."""
     found = connection.execute(select(HISTORY_RUN).where(HISTORY_RUN.c.run == run)).mappings().one_or_none()
