@@ -248,8 +248,20 @@ def test_what_cannot_be_put_back_as_it_was_fails_its_stay(shelf: Shelf) -> None:
     assert (failed(account), account.withdrawn, account.written) == ({"e-a": "write:overruled"}, set(), set())
 
 
-def test_a_creation_that_created_nothing_is_decided_by_what_is_there(shelf: Shelf) -> None:
-    """Without conditional updates, of two writers at once the other one was faster, or retracted its result."""
+CREATING = [{"has_conditional_update": False}, {"writes_once_by": "create"}]
+
+
+@pytest.mark.parametrize("profile", [GENERIC.model_copy(update=one) for one in CREATING])
+def test_a_new_result_is_created_where_concurrent_updates_can_leave_two(shelf: Shelf, profile) -> None:
+    shelf.settled(risk("a"), profile=profile)
+    assert [entry["request"] for entry in shelf.batches[0]] == [
+        {"method": "POST", "url": "RiskAssessment", "ifNoneExist": f"identifier={IDENTIFIER_SYSTEM}|a"}
+    ]
+
+
+@pytest.mark.parametrize("profile", [GENERIC.model_copy(update=one) for one in CREATING])
+def test_a_creation_that_created_nothing_is_decided_by_what_is_there(shelf: Shelf, profile) -> None:
+    """Of two writers at once the other one was faster, or retracted its result."""
     there: dict[str, Resource] = {"a": version("1", note=[{"text": "other"}])}
     there["b"] = {**risk("b", status="entered-in-error"), "id": "r-2", "meta": {"versionId": "1"}}
 
@@ -260,7 +272,6 @@ def test_a_creation_that_created_nothing_is_decided_by_what_is_there(shelf: Shel
         return "200"
 
     shelf.take = conditional
-    profile = GENERIC.model_copy(update={"has_conditional_update": False})
     _, account = shelf.settled(risk("a"), risk("b"), profile=profile)
     assert (account.written, account.withdrawn, account.failed) == ({"e-a"}, {"e-b"}, {})
     assert {one["id"]: one["status"] for one in shelf.held} == {"r-1": "amended", "r-2": "entered-in-error"}

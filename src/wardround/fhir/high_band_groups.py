@@ -50,7 +50,7 @@ def _update(group: Resource) -> dict[str, str]:
 
 def _new(client: FhirClient, group: Resource) -> dict[str, str]:
     criteria = f"identifier={GROUP_SYSTEM}|{group['identifier'][0]['value']}"
-    if client.source.profile.has_conditional_update:
+    if client.source.profile.creates_by_update:
         return {"method": "PUT", "url": f"Group?{criteria}"}
     condition = {"ifNoneExist": criteria} if client.source.profile.has_conditional_create else {}
     return {"method": "POST", "url": "Group", **condition}

@@ -80,9 +80,9 @@ def write(client: FhirClient, resources: Sequence[Resource]) -> list[WriteOutcom
     """Writes RiskAssessments; returns the outcome of each, in order.
 
     One with an id updates the server's resource of this id, if nobody else has changed it since it was read. One
-    without an id is written by conditional update, so that there is only one however often it is sent. On a server
-    without conditional update it is created: then the caller must be the only writer, and search for it before writing
-    again.
+    without an id is written by conditional update, or created conditionally where the profile says so, so that there is
+    only one however often it is sent. On a server without conditional writes it is created: then the caller must be the
+    only writer, and search for it before writing again.
     """
     entries = [_update(one) if "id" in one else _new(client, one) for one in resources]
     return [_outcome(entry, answer) for entry, answer in zip(entries, _answers(client, entries), strict=True)]
@@ -154,7 +154,7 @@ def _found_device(client: FhirClient, token: str) -> str | None:
 
 def _new(client: FhirClient, resource: Resource) -> Resource:
     criteria = f"identifier={IDENTIFIER_SYSTEM}|{identity_of(resource)}"
-    if not client.source.profile.has_conditional_update:
+    if not client.source.profile.creates_by_update:
         return _create(client, resource, criteria)
     return {"resource": resource, "request": {"method": "PUT", "url": f"RiskAssessment?{criteria}"}}
 

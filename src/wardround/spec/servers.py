@@ -77,6 +77,10 @@ class ServerProfile(SpecModel):
     has_batch: bool = Field(default=True, description="A Bundle of type batch can be posted to the base URL.")
     has_conditional_update: bool = Field(default=True, description="`PUT Type?identifier=…` writes once.")
     has_conditional_create: bool = Field(default=True, description="`If-None-Exist` creates once.")
+    writes_once_by: Literal["update", "create"] = Field(
+        default="update",
+        description="The conditional write by which two writers at once leave one resource; for new results.",
+    )
     batch_entries: int = Field(default=_NO_CAP, ge=1, description="Most entries in a batch.")
     transaction_entries: int = Field(
         default=_NO_CAP,
@@ -85,6 +89,11 @@ class ServerProfile(SpecModel):
     )
 
     quirks: tuple[str, ...] = Field(default=(), description="Other peculiarities, in sentences.")
+
+    @property
+    def creates_by_update(self) -> bool:
+        """Whether what is new is written by conditional update; if not, it is created."""
+        return self.has_conditional_update and self.writes_once_by == "update"
 
 
 GENERIC: Final = ServerProfile(id="generic", title="Any FHIR R4 server", known_from="documentation")

@@ -186,6 +186,7 @@ def test_the_plan_is_that_of_the_profile(check) -> None:
     assert "Searches 8480-6, 8462-4 as panel 85354-9" in plan
     assert "after a search for each, one run at a time, one by one" in plan
     assert "by class ACUTE and date" in " ".join(check().plan)
+    assert "Writes RiskAssessments by conditional create, in batches of 100." in " ".join(check(chosen="hapi").plan)
 
 
 def remove(ward: str, key: str) -> None:

@@ -56,7 +56,11 @@ def _reading(source: FhirEndpoint) -> Iterator[str]:
 def _writing(source: FhirEndpoint) -> Iterator[str]:
     taker = source.write_to or source
     profile = taker.profile
-    how = "by conditional update" if profile.has_conditional_update else "after a search for each, one run at a time"
+    how = "after a search for each, one run at a time"
+    if profile.creates_by_update:
+        how = "by conditional update"
+    elif profile.has_conditional_create:
+        how = "by conditional create"
     size = f"in batches of {taker.entries_per_batch}" if profile.has_batch else "one by one"
     yield f"Writes RiskAssessments {how}, {size}{f', to {shown(taker.base_url)}' if source.write_to else ''}."
     if source.write_to:
