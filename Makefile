@@ -1,6 +1,6 @@
 # Everything runs inside .venv, which `make install` builds; nothing but Python is needed beforehand.
 .DEFAULT_GOAL := help
-.PHONY: help install demo up sandbox test test-slow test-distributed test-airflow check bench docs locks
+.PHONY: help install demo up sandbox test test-slow test-distributed test-airflow test-hapi check bench docs locks
 
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -78,6 +78,11 @@ test-airflow: install ## Run the tests of the DAGs with the oldest and the newes
 		echo "Airflow $$version"; $$place/environment/bin/python -m pytest --numprocesses 2 --dist loadfile \
 			-W "ignore:'HTTP_422_UNPROCESSABLE_ENTITY'" -W "ignore:The anyio.abc.BlockingPortal alias" tests/dags tests/airflow; \
 	done
+
+# What is compiled lies in var/hapi, the packages (300 MB) where Maven keeps them.
+test-hapi: install ## Run the tests against HAPI FHIR's JPA server, on H2 and PostgreSQL; needs Java 17 and Maven
+	@$(BIN)/python -m tests.hapi.launcher
+	@$(BIN)/python -m pytest -m hapi
 
 check: install ## Check style, types, layers and the links between documents, without the tests
 	$(BIN)/ruff check

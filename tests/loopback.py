@@ -81,6 +81,8 @@ def serving(answer: Callable[[Line], None]) -> Iterator[str]:
             thread.join()
 
 
+_OWN = ("Content-Length", "Accept-Encoding")
+
 Forward = Callable[..., Given]
 """Asks the server behind a gateway: the request as it came, or with another body."""
 
@@ -93,7 +95,8 @@ def gateway_before(server: str, meet: Callable[[Line, Forward], None]) -> Iterat
     def answer(line: Line) -> None:
         def forward(body: bytes = line.body) -> Given:
             connection = http.client.HTTPConnection(target.hostname or "", target.port)
-            headers = {name: value for name, value in line.headers.items() if name != "Content-Length"}
+            # What a server packs would have to be unpacked before it is judged here.
+            headers = {name: value for name, value in line.headers.items() if name not in _OWN}
             connection.request(line.command, line.path, body, headers)
             answered = connection.getresponse()
             given = Given(answered.status, answered.headers.get("Content-Type", ""), answered.read())
