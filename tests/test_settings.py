@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from wardround.settings import places_in_environment, settings_from
         ("WARDROUND_MEMORY", "lots", "a size such as 512MB or 4GB"),
         ("WARDROUND_SCREENING_TASK", "soon", "a time such as 90m, 2h or 1d"),
         ("WARDROUND_TRAINING_TASK", "0h", "a time such as 90m, 2h or 1d"),
+        ("WARDROUND_RUNS_KEPT", "0d", "a time such as 90m, 2h or 1d"),
         ("WARDROUND_BEDSIDE_SECONDS", "3s", "a number of seconds, at most 30"),
         ("WARDROUND_BEDSIDE_SECONDS", "0", "a number of seconds, at most 30"),
         ("WARDROUND_BEDSIDE_SECONDS", "nan", "a number of seconds, at most 30"),
@@ -32,6 +34,12 @@ from wardround.settings import places_in_environment, settings_from
 def test_a_value_that_means_nothing_is_named_with_what_is_expected(name: str, value: str, expected: str) -> None:
     with pytest.raises(SettingsError, match=f"^{name}: is '{value}', expected {expected}; correct it"):
         settings_from({name: value})
+
+
+@pytest.mark.parametrize(("said", "kept"), [({}, None), ({"": ""}, None), ({"": "365d"}, timedelta(days=365))])
+def test_without_a_time_runs_are_kept_for_ever(said: dict[str, str], kept: timedelta | None) -> None:
+    """A line of .env without a value gives an empty variable."""
+    assert settings_from({f"WARDROUND_RUNS_KEPT{name}": value for name, value in said.items()}).runs_kept == kept
 
 
 def test_the_command_line_says_so_without_a_traceback(tmp_path: Path) -> None:

@@ -62,6 +62,10 @@ def _duration(text: str) -> timedelta:
         raise ValueError("a time such as 90m, 2h or 1d") from None
 
 
+def _optional_duration(text: str) -> timedelta | None:
+    return _duration(text) if text else None
+
+
 def _seconds(text: str) -> float:
     try:
         seconds = float(text)
@@ -208,7 +212,7 @@ class Settings:
             "WARDROUND_RUNS_KEPT",
             "how old a run's prediction time may be before the DAG `prune_runs`"
             " [removes the run](retention.md#remove-runs)",
-            _duration,
+            _optional_duration,
             default="none: nothing is removed",
         ),
     ] = None
