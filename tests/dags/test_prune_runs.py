@@ -11,8 +11,9 @@ from tests.fixtures.icu import AS_OF
 
 from wardround.adapters.files.run_folder import RunFolder
 from wardround.airflow.environment import local_environment
+from wardround.airflow.retention_tasks import prune_runs
 from wardround.airflow.schedules import pruning_schedule
-from wardround.demo.in_process import DagRunEnd, run_dag
+from wardround.demo.in_process import run_dag
 from wardround.settings import PROJECT, Settings
 from wardround.workflows.run_list import run_names
 
@@ -24,19 +25,9 @@ pytestmark = [
 OLD, LATEST = "sepsis-20260101T050000Z-0a1b2c", "sepsis-20260102T050000Z-0a1b2c"
 
 
-def pruned(settings: Settings, patch: pytest.MonkeyPatch, kept: str) -> DagRunEnd:
-    for name, value in local_environment(settings, settings.var / "airflow", "http://127.0.0.1:9/fhir").items():
-        if name.startswith(("WARDROUND_", "AIRFLOW_CONN_")):
-            patch.setenv(name, value)
-    if kept:
-        patch.setenv("WARDROUND_RUNS_KEPT", kept)
-    return run_dag("prune_runs", PROJECT / "dags", AS_OF, {})
-
-
-@pytest.mark.parametrize(("kept", "left"), [("", [LATEST, OLD]), ("30d", [LATEST])], ids=["no setting", "setting"])
-def test_old_runs_are_removed_only_if_the_setting_says_so(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, kept: str, left: list[str]
-) -> None:
+@pytest.fixture
+def two_runs(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """An old run and a later one, both of which ended; the environment names their installation."""
     for run in (OLD, LATEST):
         folder = RunFolder.of(settings.runs, run)
         request = {"condition": "sepsis", "source_url": "http://127.0.0.1:1/fhir", "as_of": "2026-01-02T05:00:00Z"}
@@ -45,8 +36,21 @@ def test_old_runs_are_removed_only_if_the_setting_says_so(
     then = time.time() - 2 * 86_400
     for path in Path(settings.runs).rglob("*"):
         os.utime(path, (then, then))
-    assert pruned(settings, monkeypatch, kept).state == "success"
-    assert [str(name) for name in run_names(settings)] == left
+    for name, value in local_environment(settings, settings.var / "airflow", "http://127.0.0.1:9/fhir").items():
+        if name.startswith(("WARDROUND_", "AIRFLOW_CONN_")):
+            monkeypatch.setenv(name, value)
+    return settings
+
+
+def test_old_runs_are_removed_if_the_setting_says_so(two_runs: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WARDROUND_RUNS_KEPT", "30d")
+    assert run_dag("prune_runs", PROJECT / "dags", AS_OF, {}).state == "success"
+    assert [str(name) for name in run_names(two_runs)] == [LATEST]
+
+
+def test_nothing_is_removed_without_the_setting(two_runs: Settings) -> None:
+    assert prune_runs() == {"removed": 0}
+    assert [str(name) for name in run_names(two_runs)] == [LATEST, OLD]
 
 
 def test_without_the_setting_it_has_no_schedule(settings: Settings) -> None:
