@@ -122,6 +122,22 @@ def test_a_process_sees_at_once_what_another_one_wrote(bucket) -> None:
     assert runs_in(bucket) == [RUN, f"{RUN[:-1]}d"]
 
 
+def test_to_read_a_file_is_one_request(bucket, monkeypatch) -> None:
+    from aiobotocore.client import AioBaseClient
+
+    folder, asked, ask = RunFolder.of(bucket, RUN), [], AioBaseClient._make_api_call
+    folder.write_json("request.json", 1)
+
+    def note(client: Any, operation: str, parameters: Any) -> Any:
+        asked.append(operation)
+        return ask(client, operation, parameters)
+
+    monkeypatch.setattr(AioBaseClient, "_make_api_call", note)
+    assert folder.read_json("request.json") == 1
+    assert folder.read_json_or("summary.json", {}) == {}
+    assert asked == ["GetObject", "GetObject"]
+
+
 def test_a_write_that_fails_half_way_leaves_the_old_object(bucket) -> None:
     folder = RunFolder.of(bucket, RUN)
     folder.write_lines("a.txt", ["whole\n"])

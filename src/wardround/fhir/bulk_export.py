@@ -221,7 +221,8 @@ def _download(client: FhirClient, manifest: Resource, state: _State, progress: P
     _refuse_errors(client, manifest)
     files = [*_files(client, manifest, "output"), *_files(client, manifest, DELETED)]
     state.expect([manifest.get("transactionTime"), [[file.name, file.count] for file in files]])
-    missing = [file for file in files if not state.folder.exists(f"{run_files.EXPORT}/{file.name}")]
+    held = frozenset(state.folder.list(run_files.EXPORT))
+    missing = [file for file in files if f"{run_files.EXPORT}/{file.name}" not in held]
     progress("download", len(files) - len(missing), len(files))
     with ThreadPoolExecutor(client.source.threads) as pool:
         done = pool.map(lambda file: _keep(client, file, state.folder), missing)

@@ -117,3 +117,22 @@ def test_a_broken_gzip_is_an_error(tmp_path: Path, stay: Resource) -> None:
     (tmp_path / "all.ndjson.gz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(SourceDataError, match="cannot be read"):
         FhirFolderSource(tmp_path).find_stays()
+
+
+def test_stays_of_an_export_are_found_without_reading_its_observations(tmp_path: Path, stay: Resource) -> None:
+    write(tmp_path, "00001-Encounter.ndjson", stay, PATIENT, ICU)
+    (tmp_path / "00002-Observation.ndjson").write_bytes(b"nobody reads this\n")
+    assert FhirFolderSource(tmp_path, by_type=True).find_stays().stays["stay_id"].tolist() == ["e1"]
+    with pytest.raises(SourceDataError, match="00002-Observation"):
+        FhirFolderSource(tmp_path).find_stays()
+
+
+def test_a_stay_among_the_observations_of_an_export_is_an_error_and_not_overlooked(
+    tmp_path: Path, schemas: Path, stay: Resource, pulse: Resource
+) -> None:
+    write(tmp_path, "00001-Encounter.ndjson", stay, PATIENT, ICU)
+    write(tmp_path, "00002-Observation.ndjson", pulse, {**stay, "id": "e2"})
+    source = FhirFolderSource(tmp_path, by_type=True)
+    assert source.find_stays().stays["stay_id"].tolist() == ["e1"]
+    with pytest.raises(SourceDataError, match="line 2: is Encounter, expected Observations only; export again"):
+        read(source, schemas)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 from wardround.adapters.files.refused import storing
-from wardround.adapters.files.storage import asking, is_local, storage_at, tag_of
+from wardround.adapters.files.storage import asking, content_of, is_local, storage_at, tag_of
 from wardround.adapters.files.whole_file import UNFINISHED, remove_leftovers, whole_file
 from wardround.errors import StorageError
 
@@ -40,12 +40,14 @@ class Folder:
         """Returns the content of a file; None if it does not exist."""
         try:
             with self._using(name):
-                return bytes(self._files.cat_file(self._path(name)))
+                return content_of(self._files, self._path(name))
         except FileNotFoundError:
             return None
 
     def found_of(self, names: Iterable[str]) -> dict[str, bytes]:
-        """Returns the contents of those of these files that exist, reading some at a time."""
+        """Returns the contents of those of these files that exist; object storage is asked for some at a time."""
+        if self.is_local:
+            return {name: content for name in names if (content := self.found(name)) is not None}
         with ThreadPoolExecutor(AT_ONCE) as readers:
             contents = zip(names := list(names), readers.map(self.found, names), strict=True)
             return {name: content for name, content in contents if content is not None}

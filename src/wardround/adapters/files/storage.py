@@ -64,6 +64,13 @@ def is_local(files: fsspec.AbstractFileSystem) -> bool:
     return "file" in ((files.protocol,) if isinstance(files.protocol, str) else files.protocol)
 
 
+def content_of(files: fsspec.AbstractFileSystem, path: str) -> bytes:
+    """Returns the content of a file in one request. Raises FileNotFoundError."""
+    # Otherwise S3 is first asked how large it is, and a large one then fetched in parts.
+    how = {"max_concurrency": 1} if "s3" in files.protocol else {}
+    return bytes(files.cat_file(path, **how))
+
+
 def tag_of(files: fsspec.AbstractFileSystem, path: str) -> dict[str, str]:
     """Returns what makes S3 write a file only if it is still the one that is there now; nothing for other storage."""
     if "s3" not in files.protocol:

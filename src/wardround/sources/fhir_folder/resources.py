@@ -12,13 +12,14 @@ from bisect import bisect_right
 from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from io import BufferedReader
+from io import BufferedReader, RawIOBase
 from pathlib import Path
-from typing import Final, Generic, NamedTuple, NoReturn, TypeVar
+from typing import Final, Generic, NamedTuple, NoReturn, TypeVar, cast
 
 import fsspec
 import orjson
 
+from wardround.adapters.files.ahead import Readable, read_ahead
 from wardround.adapters.files.storage import storage_at
 from wardround.errors import SourceDataError
 from wardround.fhir.page import called
@@ -83,23 +84,23 @@ class FhirFolder:
         self.account = Account()
         self._bases = bases
 
-    def lines(self, refuse: Refuse = refuse_all, only: frozenset[str] | None = None) -> Iterator[Line]:
-        """Yields every resource, file by file in order of name; `only` limits the files to read.
+    def lines(self, refuse: Refuse = refuse_all, wanted: Callable[[str], bool] = lambda _: True) -> Iterator[Line]:
+        """Yields every resource, file by file in order of name; only files whose path is `wanted` are read.
 
         Each resource has a type; nothing else in it is checked. Raises SourceDataError if there are no FHIR files.
         """
         account = Account()
         files, names = self._files(account)
-        for name, path in names:
-            if only is None or path in only:
-                yield from self._of(files, name, path, account, refuse)
+        named = {path: name for name, path in names if wanted(path)}
+        for file in read_ahead(files, list(named)):
+            yield from self._of(file, named[file.path], account, refuse)
         self.account = account
 
     def resources(
-        self, refuse: Refuse = refuse_all, only: frozenset[str] | None = None
+        self, refuse: Refuse = refuse_all, wanted: Callable[[str], bool] = lambda _: True
     ) -> Iterator[tuple[Place, Resource]]:
         """Yields every resource that is valid JSON and has an id, parsed."""
-        for line in self.lines(refuse, only):
+        for line in self.lines(refuse, wanted):
             if (resource := _parsed(line, refuse)) is not None:
                 yield Place(*line[:2]), resource
 
@@ -115,10 +116,8 @@ class FhirFolder:
             raise SourceDataError(f"{self.path}: {found}; give a folder of FHIR files, such as a Bulk Data export")
         return files, taken
 
-    def _of(
-        self, files: fsspec.AbstractFileSystem, name: str, path: str, account: Account, refuse: Refuse
-    ) -> Iterator[Line]:
-        found = _contents(files, path, refuse) if name.endswith(_JSON) else _lines(files, path, refuse)
+    def _of(self, readable: Readable, name: str, account: Account, refuse: Refuse) -> Iterator[Line]:
+        found = _contents(readable, refuse) if name.endswith(_JSON) else _lines(readable, refuse)
         if _DELETED in name.split("/")[:-1]:
             found = _bundles_alone(found, refuse)
         for file, number, kind, text in found:
@@ -163,7 +162,7 @@ class Current(Generic[K]):
         """Yields those whose group is wanted, in the order of the folder; files without any are not read."""
         groups = {number for group, number in self._groups.items() if wanted(group)}
         files = frozenset(file for file, counts in self.counts.items() if any(map(wanted, counts)))
-        for number, line in self._numbered(files):
+        for number, line in self._numbered(files.__contains__):
             # What was added to the folder since the survey is ignored.
             if number < len(self._of_line) and self._of_line[number] in groups:
                 resource = _parsed(line, _ignore)
@@ -190,10 +189,10 @@ class Current(Generic[K]):
         self.counts.setdefault(file, Counter())[group] += 1
         return self._groups.setdefault(group, len(self._groups))
 
-    def _numbered(self, only: frozenset[str]) -> Iterator[tuple[int, Line]]:
+    def _numbered(self, wanted: Callable[[str], bool]) -> Iterator[tuple[int, Line]]:
         """Yields the lines of some files, each with its number in the folder."""
         file, number = "", 0
-        for line in self._folder.lines(_ignore, only):
+        for line in self._folder.lines(_ignore, wanted):
             number = number + 1 if line[0] == file else self._begins[line[0]]
             file = line[0]
             yield number, line
@@ -234,12 +233,11 @@ def _is_fhir(name: str) -> bool:
     return name.endswith((*_LINES, _JSON)) and parts[-1] not in _NOT_FHIR and not hidden
 
 
-def _lines(files: fsspec.AbstractFileSystem, path: str, refuse: Refuse) -> Iterator[Line]:
+def _lines(readable: Readable, refuse: Refuse) -> Iterator[Line]:
     # A file usually has one type in one form, so that the type can be seen at the start of a line.
-    opening, kind = b"\n", ""
+    opening, kind, path = b"\n", "", readable.path
     try:
-        # A file in object storage searches a copy of several megabytes for the end of each line.
-        with files.open(path, "rb", compression="infer") as file, BufferedReader(file, _READ_AT_ONCE) as lines:
+        with readable.open() as file, BufferedReader(cast("RawIOBase", file), _READ_AT_ONCE) as lines:
             for number, line in enumerate(lines, start=1):
                 if not line.startswith(opening):
                     line = line.removeprefix(BOM_UTF8)
@@ -256,10 +254,11 @@ def _lines(files: fsspec.AbstractFileSystem, path: str, refuse: Refuse) -> Itera
         refuse(Unread(path, "cannot be read, expected NDJSON; copy the file again"))
 
 
-def _contents(files: fsspec.AbstractFileSystem, path: str, refuse: Refuse) -> Iterator[Line]:
+def _contents(readable: Readable, refuse: Refuse) -> Iterator[Line]:
     """Yields what is in a JSON file: a resource, a Bundle, or those of a prefetch."""
+    path = readable.path
     try:
-        with files.open(path, "rb") as file:
+        with readable.open() as file:
             content = file.read().removeprefix(BOM_UTF8)
     except OSError:
         refuse(Unread(path, "cannot be read; copy the file again"))

@@ -21,6 +21,7 @@ from wardround.core.stays import FoundStays
 from wardround.errors import SourceDataError
 from wardround.features.windows import inside, windows
 from wardround.fhir.json_object import json_object
+from wardround.fhir.page import called
 from wardround.fhir.references import Bases, Resource
 from wardround.fhir.versions import last_updated
 from wardround.sources.fhir import locations as fhir_locations
@@ -38,6 +39,7 @@ from wardround.spec.variables import Variable
 _NO_BASES: Final = Bases()
 _READINGS_AT_ONCE: Final = 100_000
 _OBSERVATION: Final = "Observation"
+_OF_OBSERVATIONS: Final = f"-{_OBSERVATION}.ndjson"
 _LINE: Final = "line"
 # What the records of many patients keep of each resource.
 _NEEDED: Final = frozenset({"resourceType", "id", "meta"}.union(*ELEMENTS.values()))
@@ -50,9 +52,10 @@ class FhirFolderSource:
 
     `path` may be an fsspec URL; `encounters` says which Encounters are stays; `bases` are the base URLs of the server
     that the files came from, if any; `translation` says what its codes and units mean; `unmapped` counts Observations
-    that no variable uses; `patients_at_once` limits memory; `kinds` counts the Encounters, Patients and Locations, each
-    version, that were seen while finding stays; `outside` counts readings of the requested patients outside every
-    window, by variable.
+    that no variable uses; `patients_at_once` limits memory; `by_type` says that each file holds the one type that its
+    name ends with, as in an export, so that stays are found without reading the Observations; `kinds` counts the
+    Encounters, Patients and Locations, each version, that were seen while finding stays; `outside` counts readings of
+    the requested patients outside every window, by variable.
     """
 
     path: Path | str
@@ -61,6 +64,7 @@ class FhirFolderSource:
     translation: Translation = NO_TRANSLATION
     unmapped: Unmapped | None = None
     patients_at_once: int = 1000
+    by_type: bool = False
     kinds: Counter[str] = field(default_factory=Counter, compare=False, repr=False)
     outside: Counter[str] = field(default_factory=Counter, compare=False, repr=False)
 
@@ -95,7 +99,7 @@ class FhirFolderSource:
 
     def _needed(self) -> Iterator[Resource]:
         self.kinds.clear()
-        for file, number, kind, line in self.folder.lines():
+        for file, number, kind, line in self.folder.lines(wanted=lambda path: not self._has_observations_only(path)):
             if kind in ELEMENTS:
                 resource = _resource(file, number, line)
                 self.kinds[kind] += 1
@@ -155,6 +159,14 @@ class FhirFolderSource:
         for path, number, kind, line in self.folder.lines():
             if kind == _OBSERVATION:
                 yield path, number, line
+            elif kind in ELEMENTS and self._has_observations_only(path):
+                # It was not read when the stays were found.
+                refuse_all(
+                    Unread(str(Place(path, number)), f"is {called(kind)}, expected Observations only; export again")
+                )
+
+    def _has_observations_only(self, path: str) -> bool:
+        return self.by_type and path.endswith(_OF_OBSERVATIONS)
 
 
 class _Version(msgspec.Struct, gc=False):

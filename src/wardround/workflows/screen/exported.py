@@ -105,4 +105,5 @@ class Exported:
             translation=self._opened.translation,
             unmapped=unmapped,
             patients_at_once=_PATIENTS_AT_ONCE,
+            by_type=True,
         )

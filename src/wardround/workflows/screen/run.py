@@ -8,6 +8,7 @@ from datetime import timedelta
 from functools import lru_cache
 from time import time
 
+import orjson
 import pandas as pd
 
 from wardround import __version__
@@ -262,11 +263,13 @@ def load_run(run: str, settings: Settings) -> Run:
     """Returns the run as it was opened. Raises RunNotFound."""
     folder = RunFolder.existing(settings.runs, run)
     stored = read_request(folder, StoredScreening)
+    # Together, because object storage takes time for each.
+    found = folder.found_of((run_files.PATIENTS, run_files.CONDITION, run_files.TRANSLATION))
     asked = {key: value for key, value in stored.as_json().items() if key in ScreeningRequest.model_fields}
-    if folder.exists(run_files.PATIENTS):
-        asked["cohort"]["patients"] = folder.read_json(run_files.PATIENTS)
+    if patients := found.get(run_files.PATIENTS):
+        asked["cohort"]["patients"] = orjson.loads(patients)
     request = ScreeningRequest.model_validate(asked)
-    condition = _condition(folder.read_bytes(run_files.CONDITION))
+    condition = _condition(found.get(run_files.CONDITION) or folder.read_bytes(run_files.CONDITION))
     return Run(
         id=run,
         folder=folder,
@@ -275,7 +278,7 @@ def load_run(run: str, settings: Settings) -> Run:
         model_version=stored.model_version,
         horizon=horizon_of(stored.horizon or NOT_STATED, condition),
         # Runs of an earlier release have no translation.
-        translation=Translation.model_validate(folder.read_json_or(run_files.TRANSLATION, {})),
+        translation=Translation.model_validate_json(found.get(run_files.TRANSLATION, b"{}")),
         challenger=stored.challenger,
         place=lambda: report_place(run, settings),
     )
