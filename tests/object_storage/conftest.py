@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 from tests.environments import environment
+from tests.object_storage.access import access_to
 
 HERE = Path(__file__).parent
 
@@ -40,13 +41,7 @@ def s3_server(moto_python: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 @pytest.fixture
 def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """The URL of an empty bucket, whose store and credentials are in the environment as S3's libraries read them."""
-    environment = {
-        "AWS_ENDPOINT_URL": s3_server,
-        "AWS_ACCESS_KEY_ID": "ward",
-        "AWS_SECRET_ACCESS_KEY": "round",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    for name, value in environment.items():
+    for name, value in access_to(s3_server).items():
         monkeypatch.setenv(name, value)
     requests.post(f"{s3_server}/moto-api/reset", timeout=60).raise_for_status()
     requests.put(f"{s3_server}/ward", timeout=60).raise_for_status()

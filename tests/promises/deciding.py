@@ -2,8 +2,9 @@
 
 One JSON object a line: {"root": ..., "schemas": ..., "work": "promote", "version": ..., "kill_at": n} in,
 {"status": exit code or minus signal} out. A step is a file of the store that is opened, made, written to the disk,
-moved or removed; the fork ends before the n-th of them. Without `kill_at` it goes on to its end. With `largest` no
-file may have more bytes.
+moved or removed; the fork ends before the n-th of them. In a store in S3, whose locks are in `database`, it is that an
+object is about to be written or removed, or was. Without `kill_at` it goes on to its end. With `largest` no file may
+have more bytes.
 """
 
 import json
@@ -33,8 +34,27 @@ class Steps:
         self._to_disk = os.fsync
 
     def watch(self) -> None:
-        sys.addaudithook(self.note)
-        os.fsync = self.fsync  # the interpreter has no event for it
+        if "://" in self._root:
+            self.watch_requests()
+        else:
+            sys.addaudithook(self.note)
+            os.fsync = self.fsync  # the interpreter has no event for it
+
+    def watch_requests(self) -> None:
+        from aiobotocore.client import AioBaseClient
+
+        asked = AioBaseClient._make_api_call
+
+        async def ask(client: Any, operation: str, parameters: Any) -> Any:
+            changes = operation.startswith(("Put", "Delete"))
+            if changes:
+                self.step()
+            answer = await asked(client, operation, parameters)
+            if changes:
+                self.step()
+            return answer
+
+        AioBaseClient._make_api_call = ask
 
     def note(self, event: str, arguments: tuple[object, ...]) -> None:
         if event in STEPS and str(arguments[0]).startswith(self._root):
@@ -52,14 +72,16 @@ class Steps:
 
 
 def work(job: dict[str, Any]) -> None:
-    store = ModelStore(Path(job["root"]))
-    condition = load_condition("mortality", Path(job["schemas"]))
+    root = job["root"]
+    store = ModelStore(root if "://" in root else Path(root), job.get("database", ""))
+    condition = load_condition(job.get("condition", "mortality"), Path(job["schemas"]))
     card = ModelCard.model_validate(job["card"])
     works: dict[str, Callable[[], object]] = {
-        "save": lambda: store.save("mortality", card.model_copy(update={"version": "c"}), FILES),
+        "save": lambda: store.save(condition.id, card.model_copy(update={"version": "c"}), FILES),
         "promote": lambda: store.promote(condition, job["version"], "ann", "better"),
         "rollback": lambda: store.rollback(condition, "bob", "worse"),
-        "suspend": lambda: store.suspend("mortality", "cat", "too many alarms"),
+        "suspend": lambda: store.suspend(condition.id, "cat", "too many alarms"),
+        "record": lambda: store.record(condition.id, "rejected", f"{os.getpid()}", "ann", "no"),
     }
     Steps(job["root"], job.get("kill_at")).watch()
     if "largest" in job:
@@ -71,6 +93,8 @@ def serve() -> None:
     answers = sys.stdout
     for line in sys.stdin:
         job = json.loads(line)
+        if "://" in job["root"]:
+            import s3fs  # noqa: F401 - once for all forks
         pid = os.fork()
         if pid == 0:
             status = 1
