@@ -6,6 +6,7 @@ from benchmarks import (
     features_mimic,
     judged,
     labels_mimic,
+    object_storage,
     one_stay,
     peer,
     screening,
@@ -24,4 +25,5 @@ time_alone.main()
 judged.main()
 stream.main()
 dag.main()
+object_storage.main()
 peer.main()
