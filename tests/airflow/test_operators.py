@@ -2,6 +2,7 @@
 
 import json
 import logging
+from datetime import timedelta
 from pathlib import Path
 
 import orjson
@@ -18,7 +19,7 @@ from wardround.airflow.operators import (
     FhirValidateOperator,
 )
 from wardround.demo.fhir_server.running import running_server
-from wardround.errors import FhirError, SettingsError, SourceDataError
+from wardround.errors import FhirError, FhirUnreachable, SettingsError, SourceDataError
 
 __all__ = ["page", "reply", "server"]
 
@@ -180,6 +181,22 @@ def test_an_export_can_be_of_what_changed_since_a_time(ward, tmp_path):
     result = run(FhirBulkExportOperator, folder=str(tmp_path / "export"), **options)
 
     assert [one for name in result["files"] for one in lines(Path(result["folder"]) / name)] == []
+
+
+def test_an_export_that_is_not_ready_by_its_deadline_is_continued_by_the_next_attempt(scripted, reply, tmp_path):
+    location = {"Content-Location": f"{scripted.url}/status/1"}
+    scripted.answer = lambda request: reply(status=202, headers=location if "$export" in request.path else {})
+    options = {"folder": str(tmp_path / "export"), "types": ["Patient"], "deadline": timedelta(0)}
+
+    for _ in range(2):
+        with pytest.raises(FhirUnreachable, match="try again to continue waiting, or raise the deadline"):
+            run(FhirBulkExportOperator, **options)
+
+    assert [request.path.partition("?")[0] for request in scripted.requests] == [
+        "/fhir/$export",
+        "/fhir/status/1",
+        "/fhir/status/1",
+    ]
 
 
 @pytest.mark.parametrize("since", ["yesterday", "2026-01-02T05:00:00"])

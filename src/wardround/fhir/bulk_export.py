@@ -164,8 +164,8 @@ def _manifest(
             if left <= 0:
                 raise FhirUnreachable(
                     f"{shown(status_url)}: the export was not ready within its deadline of"
-                    f" {format_duration(order.deadline)},"
-                    " expected its files; resume the run to continue waiting, or raise cohort.source.deadline"
+                    f" {format_duration(order.deadline)}, expected its files; try again to continue waiting, or"
+                    " raise the deadline (of a cohort: source.deadline)"
                 )
             asked = answer.retry_after
             wait = FIRST_WAIT * 2.0 ** min(looks, 12) if asked is None else asked
