@@ -39,8 +39,18 @@ class Killing:
         return next(worker for worker in self._stack.workers if worker.pid in above)
 
 
+def has_imported_xgboost(container: Container) -> bool:
+    """Returns whether the service's own process has: it runs no task, but forks the processes that do."""
+    started = psutil.Process(container.pid).children()
+    return any("libxgboost" in one.path for process in started for one in process.memory_maps())
+
+
 # One test, because pytest may give those of a module to several processes, and each would start the stack.
 def test_an_approved_model_screens_and_a_worker_killed_amid_publishing_costs_no_stay_and_doubles_none(stack) -> None:
+    # What tasks need is imported before they are forked, and not where none is.
+    stack.wait_until(lambda: all(map(has_imported_xgboost, stack.workers)), "the workers have imported it")
+    assert not has_imported_xgboost(stack.containers["airflow-scheduler"])
+
     assert train(stack) == "success"
 
     killing = Killing(stack)

@@ -59,6 +59,14 @@ def storage_at(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
     return files, str(root)
 
 
+def prepare(url: str) -> None:
+    """Imports the library of an object store's URL, which takes a second; nothing for a path, or if it is missing."""
+    protocol = url.partition("://")[0]
+    library, _ = _EXTRAS.get(protocol, ("", ""))
+    if library and find_spec(library):
+        fsspec.get_filesystem_class(protocol)
+
+
 def is_local(files: fsspec.AbstractFileSystem) -> bool:
     """Returns whether these are files of this machine, or of a network drive that is mounted on it."""
     return "file" in ((files.protocol,) if isinstance(files.protocol, str) else files.protocol)
