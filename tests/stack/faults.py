@@ -24,7 +24,8 @@ PHASES: Final = ("extract", "score", "publish")
 CHUNKS: Final = 4
 _UNDER_WAY: Final = ("queued", "running")
 _STARTED: Final = ("running", "success")
-_LONGEST_DELAY: Final = 1.5
+_LONGEST_DELAYS: Final = {"extract": 1.5, "score": 0.1, "publish": 1.5}
+"""In seconds: shorter than the phase, whose tasks talk to a slow server or only compute."""
 _SLOWLY: Final = FaultPlan(faults=(Fault(kind="delay", methods=("POST",), seconds=3.0),))
 """Of the FHIR server, so that no phase that talks to it is over before its fault."""
 
@@ -55,7 +56,7 @@ def rounds(count: int, seed: str) -> list[Round]:
     while len(drawn) < count:
         drawn += chance.sample(pairs, len(pairs))
     return [
-        Round(number, kind, phase, chance.randint(1, CHUNKS // 2), chance.uniform(0, _LONGEST_DELAY))
+        Round(number, kind, phase, chance.randint(1, CHUNKS // 2), chance.uniform(0, _LONGEST_DELAYS[phase]))
         for number, (kind, phase) in enumerate(drawn[:count], 1)
     ]
 
@@ -84,10 +85,12 @@ def play(stack: Stack, fault: Round) -> Outcome:
 
     def due() -> list[dict[str, Any]]:
         of_phase = [task for task in tasks(stack, run_id) if task["task_id"] == fault.phase]
-        return of_phase if sum(task["state"] in _STARTED for task in of_phase) >= fault.chunks else []
+        if of_phase and all(task["state"] == "success" for task in of_phase):
+            return of_phase  # too late: nothing is hit
+        enough = sum(task["state"] in _STARTED for task in of_phase) >= fault.chunks
+        return [task for task in of_phase if task["state"] == "running"] if enough else []
 
-    of_phase = stack.wait_until(due, f"{fault.phase} has started")
-    running = [task for task in of_phase if task["state"] == "running"] or of_phase
+    running = stack.wait_until(due, f"{fault.phase} has started", every=0.1)
     time.sleep(fault.delay)
     before = states(stack, run_id)
     victim(stack, fault.kind, str(running[0]["hostname"])).kill()

@@ -134,12 +134,12 @@ class Stack:
         self.wait_until(self.api.is_healthy, "Airflow is healthy")
         self.api.sign_in(USER, self._given["AIRFLOW_ADMIN_PASSWORD"])
 
-    def wait_until(self, condition: Callable[[], T], what: str, seconds: float = PATIENCE) -> T:
+    def wait_until(self, condition: Callable[[], T], what: str, every: float = POLL_SECONDS) -> T:
         """Waits until the condition returns something true, and returns it. Else an AssertionError names the logs."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + PATIENCE
         while not (found := condition()):
-            assert time.monotonic() < deadline, f"not after {seconds:.0f} s: {what}; the logs are in {self.logs}"
-            time.sleep(POLL_SECONDS)
+            assert time.monotonic() < deadline, f"not after {PATIENCE} s: {what}; the logs are in {self.logs}"
+            time.sleep(every)
         return found
 
     def run(self, command: Sequence[str], name: str = "airflow-scheduler") -> str:
