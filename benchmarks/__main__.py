@@ -4,6 +4,7 @@ from benchmarks import (
     bedside,
     dag,
     features_mimic,
+    hapi,
     judged,
     labels_mimic,
     object_storage,
@@ -27,3 +28,4 @@ stream.main()
 dag.main()
 object_storage.main()
 peer.main()
+hapi.main()

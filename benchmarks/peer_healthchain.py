@@ -25,7 +25,11 @@ SOURCE = "ward"
 
 
 def gateway_to(job):
-    """Returns a gateway that signs in with a signed assertion."""
+    """Returns a gateway that signs in with a signed assertion, if the job says how."""
+    gateway = FHIRGateway()
+    if "token_url" not in job:
+        gateway.add_source(SOURCE, job["base_url"].replace("https://", "fhir://"))
+        return gateway
     config = FHIRAuthConfig(
         base_url=job["base_url"],
         client_id=job["client_id"],
@@ -33,7 +37,6 @@ def gateway_to(job):
         token_url=job["token_url"],
         use_jwt_assertion=True,
     )
-    gateway = FHIRGateway()
     gateway.add_source(SOURCE, config.to_connection_string())
     return gateway
 

@@ -23,7 +23,6 @@ import ca.uhn.fhir.rest.server.RestfulServer;
 import ca.uhn.fhir.rest.server.provider.ResourceProviderFactory;
 import ca.uhn.fhir.rest.server.util.ISearchParamRegistry;
 import jakarta.persistence.EntityManagerFactory;
-import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -31,8 +30,13 @@ import javax.sql.DataSource;
 import org.apache.commons.dbcp2.BasicDataSource;
 import org.eclipse.jetty.ee10.servlet.ServletContextHandler;
 import org.eclipse.jetty.ee10.servlet.ServletHolder;
+import org.eclipse.jetty.server.HttpConfiguration;
+import org.eclipse.jetty.server.HttpConnectionFactory;
+import org.eclipse.jetty.server.SecureRequestCustomizer;
 import org.eclipse.jetty.server.Server;
 import org.eclipse.jetty.server.ServerConnector;
+import org.eclipse.jetty.server.SslConnectionFactory;
+import org.eclipse.jetty.util.ssl.SslContextFactory;
 import org.springframework.beans.factory.config.ConfigurableListableBeanFactory;
 import org.springframework.context.annotation.AnnotationConfigApplicationContext;
 import org.springframework.context.annotation.Bean;
@@ -45,7 +49,7 @@ import org.springframework.orm.jpa.LocalContainerEntityManagerFactoryBean;
  * HAPI FHIR's JPA server (R4) on loopback: the parts of hapiproject/hapi that a screening uses, with its defaults.
  *
  * Prints its base URL when it is ready. System properties: `port` (default: a free one), `url`, `user` and `password` of
- * the database (H2 or PostgreSQL), and `page` (the largest page).
+ * the database (H2 or PostgreSQL), `page` (the largest page), and `certificate` (a PKCS12 file, if it is to speak TLS).
  */
 @Configuration
 @Import({
@@ -62,13 +66,32 @@ public class Hapi {
 
     public static void main(String[] arguments) throws Exception {
         var context = new AnnotationConfigApplicationContext(Hapi.class);
-        var server = new Server(new InetSocketAddress("127.0.0.1", Integer.getInteger("port", 0)));
+        var server = new Server();
+        var connector = connector(server, System.getProperty("certificate"));
+        server.addConnector(connector);
         var handler = new ServletContextHandler();
         handler.addServlet(new ServletHolder(context.getBean(RestfulServer.class)), "/fhir/*");
         server.setHandler(handler);
         server.start();
-        System.out.printf("http://127.0.0.1:%d/fhir%n", ((ServerConnector) server.getConnectors()[0]).getLocalPort());
+        String scheme = System.getProperty("certificate") == null ? "http" : "https";
+        System.out.printf("%s://127.0.0.1:%d/fhir%n", scheme, connector.getLocalPort());
         server.join();
+    }
+
+    private static ServerConnector connector(Server server, String certificate) {
+        var settings = new HttpConfiguration();
+        var http = new HttpConnectionFactory(settings);
+        var connector = new ServerConnector(server, http);
+        if (certificate != null) {
+            var tls = new SslContextFactory.Server();
+            tls.setKeyStorePath(certificate);
+            tls.setKeyStorePassword("hapi");
+            settings.addCustomizer(new SecureRequestCustomizer(false));
+            connector = new ServerConnector(server, new SslConnectionFactory(tls, "http/1.1"), http);
+        }
+        connector.setHost("127.0.0.1");
+        connector.setPort(Integer.getInteger("port", 0));
+        return connector;
     }
 
     @Bean
