@@ -92,7 +92,7 @@ def test_a_run_that_lost_its_turn_sends_nothing_more_and_is_resumed(machine, ser
         line.pass_on(given)
 
     with gateway_before(server, meet) as url:
-        asked = {"condition": "sepsis", "source_url": url, "as_of": AS_OF, "cohort": "search"}
+        asked = {"condition": "sepsis", "source_url": url, "as_of": AS_OF, "chunk_size": 50}
         with pytest.raises(DatabaseError, match="the connection that held a lock was lost"):
             screen(ScreeningRequest.model_validate(asked), Means(FhirEndpoint(url), machine, lambda *_: None))
         assert late == []
