@@ -124,7 +124,8 @@ RESOURCES = tuple(
     f"{one}.resources" for one in ("workers.celery", "scheduler", "dagProcessor", "apiServer", "triggerer")
 )
 # Looked up on 30 November 2026: in the chart's values.yaml and templates as they are stored beside Airflow 3.1.3, and
-# `workers.celery` in the release notes of chart 1.21.0. The chart's schema lets some misspelled keys pass.
+# `workers.celery` in the release notes of chart 1.21.0. Not seen there: `statsd.enabled` and the keys of `dagProcessor`
+# and `triggerer`, which are written as those of the others are. The chart's schema lets some misspelled keys pass.
 LOOKED_UP = {
     *("airflowVersion", "executor", "images.airflow.repository", "images.airflow.tag"),
     *("fernetKeySecretName", "apiSecretKeySecretName", "jwtSecretName"),
