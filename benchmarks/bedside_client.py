@@ -10,7 +10,7 @@ import gc
 import json
 import sys
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +47,8 @@ class Sender:
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._idle: list[Connection] = []
+        # The one that has been idle for the longest comes first: the service closes those that nobody uses.
+        self._idle: deque[Connection] = deque()
         self.took: list[float] = []
         self.answers: list[bytes] = []
 
@@ -56,7 +57,7 @@ class Sender:
 
     async def send(self, request: bytes, due: float | None = None) -> None:
         began = time.perf_counter() if due is None else due
-        reader, writer = connection = self._idle.pop() if self._idle else await self._connection()
+        reader, writer = connection = self._idle.popleft() if self._idle else await self._connection()
         writer.write(request)
         head = await reader.readuntil(b"\r\n\r\n")
         body = await reader.readexactly(_length_in(head))
