@@ -41,8 +41,7 @@ CALLED = """
 import sys
 from resource import RUSAGE_SELF, getrusage
 
-from wardround.adapters.heap import keep_for_the_next_call
-from wardround.cli.process import tune_glibc
+from wardround.adapters.heap import keep_for_the_next_call, tune_glibc
 
 tune_glibc()
 if sys.argv[1] == "kept":

@@ -17,13 +17,12 @@ from typing import Final
 
 import click
 
-from wardround.adapters.heap import keep_for_the_next_call
+from wardround.adapters.heap import give_back, keep_for_the_next_call, tune_glibc
 from wardround.adapters.sockets import LOOPBACK, end_with_stdin, is_loopback, listen, url_of
 from wardround.cds.http.options import Options
 from wardround.cds.http.workers import Workers, end_with_parent
 from wardround.cli.main import reported
 from wardround.cli.origins import cors_option
-from wardround.cli.process import give_back, tune_glibc
 from wardround.cli.results import say
 from wardround.cli.streams import print_safely
 from wardround.cli.times import TIME

@@ -1,16 +1,10 @@
 """Tunes this process; the settings for a screening come from measuring 1,000 and 10,000 stays."""
 
 import atexit
-import ctypes
 import gc
-from typing import Final
 
+from wardround.adapters.heap import give_back, tune_glibc
 from wardround.core.progress import Progress
-
-# From glibc's malloc.h.
-_M_MMAP_THRESHOLD: Final = -3
-_M_ARENA_MAX: Final = -8
-_LARGE: Final = 2**20  # bytes
 
 
 def tune_process() -> None:
@@ -38,18 +32,3 @@ def giving_back(progress: Progress) -> Progress:
             give_back()
 
     return told
-
-
-def give_back() -> None:
-    """Lets glibc give back to the system what it still holds of freed memory."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:  # other C libraries do not have it
-        trim(0)
-
-
-def tune_glibc() -> None:
-    """Makes glibc return large buffers to the system when they are freed, and share one heap between threads."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:  # other C libraries do not have it
-        mallopt(_M_MMAP_THRESHOLD, _LARGE)
-        mallopt(_M_ARENA_MAX, 1)

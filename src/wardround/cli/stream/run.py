@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from wardround.adapters.heap import give_back, tune_glibc
 from wardround.adapters.sockets import LOOPBACK, end_with_stdin, listen, url_of
-from wardround.cli.process import give_back, tune_glibc
 from wardround.cli.results import say
 from wardround.cli.verbosity import verbosity_now
 from wardround.settings import settings_from
