@@ -13,7 +13,7 @@ def here(text: str) -> str:
     def folder(place: str) -> str:
         if not place.startswith("/data"):
             raise ValueError(f"{place}: unknown")
-        return f"/root{place}"
+        return f"/stack{place}"
 
     return placed(text, "airflow-scheduler", COMPOSE, lambda _, port: 10_000 + port, folder)
 
@@ -63,8 +63,8 @@ def test_a_variable_without_a_value_is_an_error() -> None:
         ("http://localhost:8090/fhir", "http://127.0.0.1:18080/fhir"),
         ("http://localhost:8974/health", "http://127.0.0.1:18974/health"),
         ("http://otel-collector:4318", f"http://127.0.0.1:{NOBODY}"),
-        ("/data/mimic", "/root/data/mimic"),
-        ("--db=/data/x", "--db=/root/data/x"),
+        ("/data/mimic", "/stack/data/mimic"),
+        ("--db=/data/x", "--db=/stack/data/x"),
         ("http/protobuf", "http/protobuf"),
         ("^pool\\.[a-z]+_slots$", "^pool\\.[a-z]+_slots$"),
     ],
