@@ -6,11 +6,16 @@ It is in no lock of the project, because it brings 40 packages that nothing else
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
+from tests.adapters.database.throwaway_postgresql import Server, running
 from tests.environments import environment
 from tests.object_storage.access import access_to
+from tests.object_storage.stays import STAYS
+
+from wardround.demo.fhir_server.running import running_server
 
 HERE = Path(__file__).parent
 
@@ -46,3 +51,19 @@ def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     requests.post(f"{s3_server}/moto-api/reset", timeout=60).raise_for_status()
     requests.put(f"{s3_server}/ward", timeout=60).raise_for_status()
     return "s3://ward"
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[Server]:
+    with running() as one:
+        yield one
+
+
+@pytest.fixture
+def server(icu: Any) -> Iterator[str]:
+    """The address of a FHIR server with STAYS stays."""
+    for place in range(STAYS):
+        icu.stay(f"s{place}", lactate=0.5 + place)
+    with running_server() as one:
+        icu.upload(one.base_url)
+        yield one.base_url

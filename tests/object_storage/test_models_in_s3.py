@@ -13,7 +13,7 @@ from typing import Any
 
 import fsspec
 import pytest
-from tests.adapters.database.throwaway_postgresql import Server, running
+from tests.adapters.database.throwaway_postgresql import Server
 from tests.dags.test_runs import answering
 from tests.object_storage.access import access_to
 
@@ -34,12 +34,6 @@ pytestmark = pytest.mark.long
 
 DECIDING = PROJECT / "tests" / "promises" / "deciding.py"
 KILLED = -signal.SIGKILL
-
-
-@pytest.fixture(scope="module")
-def postgresql() -> Iterator[Server]:
-    with running() as one:
-        yield one
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import fsspec
 import pandas as pd
 import pytest
 from tests.loopback import Forward, Line, gateway_before
+from tests.object_storage.stays import STAYS
 
 from wardround.adapters.files.run_folder import RunFolder, run_id, runs_in
 from wardround.airflow.environment import local_environment
@@ -29,18 +30,8 @@ from wardround.workflows.screen import Means, ScreeningRequest, screen
 
 pytestmark = pytest.mark.long
 
-STAYS = 5
 AS_OF = "2026-01-02T05:00:00Z"
 RUN = "sepsis-20260102T050000Z-0a1b2c"
-
-
-@pytest.fixture
-def server(icu: Any) -> Iterator[str]:
-    for place in range(STAYS):
-        icu.stay(f"s{place}", lactate=0.5 + place)
-    with running_server() as running:
-        icu.upload(running.base_url)
-        yield running.base_url
 
 
 def ledger_of(settings: Settings, server: str, cohort: str) -> pd.DataFrame:

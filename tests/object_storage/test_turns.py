@@ -3,16 +3,14 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
-from tests.adapters.database.throwaway_postgresql import Server, running
+from tests.adapters.database.throwaway_postgresql import Server
 from tests.loopback import Forward, Line, gateway_before
+from tests.object_storage.stays import STAYS
 
 from wardround.adapters.files.run_folder import runs_in
-from wardround.demo.fhir_server.running import running_server
 from wardround.errors import DatabaseError
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint
@@ -21,14 +19,7 @@ from wardround.workflows.screen import Means, ScreeningRequest, screen
 
 pytestmark = pytest.mark.long
 
-STAYS = 5
 AS_OF = "2026-01-02T05:00:00Z"
-
-
-@pytest.fixture(scope="module")
-def postgresql() -> Iterator[Server]:
-    with running() as one:
-        yield one
 
 
 @pytest.fixture
@@ -40,15 +31,6 @@ def database(postgresql: Server) -> str:
 def machine(settings: Settings, bucket: str, postgresql: Server, database: str) -> Settings:
     """The settings of one of the machines."""
     return replace(settings, runs=f"{bucket}/runs", database=postgresql.url(database))
-
-
-@pytest.fixture
-def server(icu: Any) -> Iterator[str]:
-    for place in range(STAYS):
-        icu.stay(f"s{place}", lactate=0.5 + place)
-    with running_server() as running_one:
-        icu.upload(running_one.base_url)
-        yield running_one.base_url
 
 
 def written(server: str) -> dict[str, list[str]]:
