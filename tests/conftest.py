@@ -28,6 +28,8 @@ pytest_plugins = [
 # Airflow reads its settings when it is first imported, which any test module may do.
 AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="wardround-tests-airflow-"))
 os.environ.update(local_environment(settings_from(), AIRFLOW_HOME, "http://127.0.0.1:9/fhir"))
+# A changed DAG is stored at once. Airflow waits 30 s otherwise, and what tests see depends on how fast others were.
+os.environ["AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL"] = "0"
 # What no test names itself must not lie in the project.
 os.environ["WARDROUND_DATABASE"] = database_in(AIRFLOW_HOME)
 
