@@ -7,6 +7,7 @@ This code sees patient values; it never logs.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -126,8 +127,10 @@ class Reader:
         self._rules: dict[int, ReadingRule] = {}
         self._locations: dict[str, tuple[datetime, list[Resource]]] = {}
 
-    def read(self, call: HookRequest, as_of: datetime) -> Reading:
-        """Reads what the call is about.
+    def read(
+        self, call: HookRequest, as_of: datetime, waiting: Callable[[], AbstractContextManager[None]] = nullcontext
+    ) -> Reading:
+        """Reads what the call is about, from a server within a block of `waiting`.
 
         Raises Problem: 400 for a Patient other than the call's, 412 for data that were neither sent nor can be read.
         """
@@ -140,7 +143,10 @@ class Reader:
         gathered.add_prefetch(prefetch)
         coverages = {kind: prefetch.coverage(kind, self._keys[kind], self._condition.variables) for kind in _TYPES}
         wanted = self._wanted(prefetch, coverages, gathered)
-        failed = self._complete(wanted, gathered, call) if wanted else {}
+        failed: dict[_Step, WhyNot] = {}
+        if wanted:
+            with waiting():
+                failed = self._complete(wanted, gathered, call)
         _require(wanted, failed)
         found = gathered.found
         if _Step.LOCATIONS in failed and isinstance(found, NoStay):

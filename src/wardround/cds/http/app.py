@@ -37,7 +37,7 @@ ANSWER_SECONDS: Final = 8.0
 MOST: Final = 64
 """Requests that a worker has in hand at once; more are turned away."""
 _THREADS: Final = 8
-"""Calls at once: those that wait for a FHIR server must not keep the others waiting. The door scores one at a time."""
+"""Calls at once: those that wait for a FHIR server must not keep the others waiting."""
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _AGAIN: Final = {"Retry-After": "1"}
 
