@@ -56,7 +56,7 @@ test-slow: install ## Run the slow tests: every kill, every hostile server, thou
 	@$(BIN)/python -m pytest -m long --numprocesses 2
 
 # STACK_SEED=n draws other rounds. The third that fails ends it: after a run that never ends, the next ones wait for it.
-test-distributed: install ## Kill services of docker-compose.yaml in 20 screenings; takes an hour of an idle machine
+test-distributed: install ## Kill services of docker-compose.yaml in 20 screenings; takes half an hour
 	@status=0; $(BIN)/python -m pytest -m distributed --maxfail 3 --verbose tests/stack || status=$$?; \
 		cat var/stack/test_faults/recovery.md; exit $$status
 
