@@ -1,8 +1,9 @@
 """Tests that calls are worked at one after the other, and that none waits for another one's database or server."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -12,8 +13,11 @@ from tests.cds.ehr import Ehr, keeping_in
 from tests.cds.kept import Kept
 from tests.fixtures.icu import AS_OF
 
-from wardround.cds.door import Door
+from wardround.cds import turns as turns_module
 from wardround.cds.exchange import Answer, Request
+from wardround.cds.http.answered import Accounted, Waiting
+from wardround.cds.http.audit import Asked, Audit
+from wardround.cds.http.metrics import Metrics
 from wardround.cds.reading import Reader
 from wardround.cds.servers import Servers
 from wardround.cds.turns import Turns
@@ -45,23 +49,41 @@ class Slow(Kept):
         return super().told(*asked)
 
 
-def asked(ehr: Ehr, door: Door, patient: str, **changed: Any) -> Answer:
-    body = orjson.dumps(ehr.call(patient, **changed))
-    return door.answer(Request("POST", "/cds-services/sepsis-risk", AS_OF, body))
+Ask = Callable[..., Answer]
 
 
-def test_while_a_call_waits_for_the_database_the_next_one_is_answered(ehr: Ehr) -> None:
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that must not wait for its turn fails a test, and is not merely late."""
+    monkeypatch.setattr(turns_module, "PATIENCE", LONG)
+
+
+def asking(ehr: Ehr, answer: Callable[[Request], Answer], folder: Path) -> Ask:
+    """Returns what has a patient's call answered and recorded, as the service does it."""
+    accounted = Accounted(answer, Audit(folder), Metrics(folder), None)
+
+    def ask(patient: str, **changed: Any) -> Answer:
+        body = orjson.dumps(ehr.call(patient, **changed))
+        request = Request("POST", "/cds-services/sepsis-risk", AS_OF, body)
+        return accounted.answered(request, Asked(AS_OF, "call", "", 0), Waiting())[0]
+
+    return ask
+
+
+def test_while_a_call_waits_for_the_database_the_next_one_is_answered(ehr: Ehr, tmp_path: Path) -> None:
     held = Held()
-    door = keeping_in(ehr.door, Slow(held))
+    ask = asking(ehr, keeping_in(ehr.door, Slow(held)).answer, tmp_path)
     with ThreadPoolExecutor(2) as threads:
-        first = threads.submit(asked, ehr, door, "p-a")
+        first = threads.submit(ask, "p-a")
         assert held.met.wait(LONG)
-        second = threads.submit(asked, ehr, door, "p-mid").result(LONG)
+        second = threads.submit(ask, "p-mid").result(LONG)
         held.let_go.set()
         assert [second.status, first.result(LONG).status] == [200, 200]
 
 
-def test_while_a_call_waits_for_its_server_the_next_one_is_answered(ehr: Ehr, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_while_a_call_waits_for_its_server_the_next_one_is_answered(
+    ehr: Ehr, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     held = Held()
 
     @contextmanager
@@ -73,16 +95,37 @@ def test_while_a_call_waits_for_its_server_the_next_one_is_answered(ehr: Ehr, mo
     monkeypatch.setattr(Servers, "why_not", lambda *_: None)
     monkeypatch.setattr(Servers, "client_for", client_for)
     sent = {key: value for key, value in ehr.prefetch("p-a").items() if key != "observations"}
+    ask = asking(ehr, ehr.door.answer, tmp_path)
     with ThreadPoolExecutor(2) as threads:
-        first = threads.submit(asked, ehr, ehr.door, "p-a", prefetch=sent)
+        first = threads.submit(ask, "p-a", prefetch=sent)
         assert held.met.wait(LONG)
-        second = threads.submit(asked, ehr, ehr.door, "p-mid").result(LONG)
+        second = threads.submit(ask, "p-mid").result(LONG)
         held.let_go.set()
         broken = first.result(LONG)
     assert (second.status, broken.status) == (200, 200)
     assert "KeyError" in broken.fault
     # Whatever went wrong, the turn has ended.
-    assert asked(ehr, ehr.door, "p-mid").status == 200
+    assert ask("p-mid").status == 200
+
+
+def test_a_call_that_never_ends_does_not_keep_the_others_from_being_answered(
+    ehr: Ehr, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(turns_module, "PATIENCE", 0.0)
+    held = Held()
+
+    def answer(request: Request) -> Answer:
+        if not held.met.is_set():
+            held.wait()
+        return ehr.door.answer(request)
+
+    ask = asking(ehr, answer, tmp_path)
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(ask, "p-a")
+        assert held.met.wait(LONG)
+        assert [threads.submit(ask, "p-mid").result(LONG).status for _ in range(2)] == [200, 200]
+        held.let_go.set()
+        assert first.result(LONG).status == 200
 
 
 def test_a_call_that_nobody_waits_for_when_its_turn_comes_is_not_worked_at(
@@ -115,20 +158,15 @@ def test_turns_are_taken_one_after_the_other_and_given_away_only_while_interrupt
             with turn.interrupted():
                 assert other.wait(LONG)
             said.append("first again")
-            turn.end()
-            turn.end()  # as the block does
-            threads.submit(second).result(LONG)
         done.result(LONG)
 
-    assert said == ["first", "second", "first again", "second"]
+    assert said == ["first", "second", "first again"]
 
 
 def test_a_turn_ends_whatever_is_raised_in_it() -> None:
     turns = Turns()
-    with pytest.raises(KeyError), turns.taken() as turn, turn.interrupted():
-        raise KeyError
-    with pytest.raises(KeyError), turns.taken():
-        raise KeyError
-
-    with ThreadPoolExecutor(1) as threads:
-        assert threads.submit(lambda: turns.taken().__enter__().end()).result(LONG) is None
+    for _ in range(2):
+        with pytest.raises(KeyError), turns.taken() as turn, turn.interrupted():
+            raise KeyError
+        with pytest.raises(KeyError), turns.taken():
+            raise KeyError

@@ -4,7 +4,8 @@ What cannot be computed is said on a card, and never answered with an empty list
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -23,7 +24,6 @@ from wardround.cds.reading import UNKNOWN_LOCATIONS, Lack, Reader, Reading
 from wardround.cds.scoring import Scored, score_stay
 from wardround.cds.screened import Screened
 from wardround.cds.templates import SCREENINGS
-from wardround.cds.turns import Turn, Turns
 from wardround.errors import DatabaseError, StorageError, named
 from wardround.results.alert_policy import AlertPolicy, Notification, Verdict, verdict
 from wardround.results.bands import INDETERMINATE, LOW, MODERATE
@@ -49,7 +49,6 @@ class Means:
         readers: how calls of each condition are read.
         base_url: of the door, without a slash at its end; empty if nobody reaches it from outside.
         as_of: the prediction time of all calls; None: when each arrives.
-        turns: of the calls, none of which waits for another one's server or database.
     """
 
     live: Live
@@ -58,7 +57,6 @@ class Means:
     pseudonyms: Pseudonyms
     base_url: str
     as_of: datetime | None
-    turns: Turns = field(default_factory=Turns)
 
 
 @dataclass(frozen=True)
@@ -80,11 +78,6 @@ class _Said:
 
 def answer_call(service: Service, request: Request, means: Means) -> Answer:
     """Returns the answer to a call of the service: cards, or an OperationOutcome (400, 412, 503)."""
-    with means.turns.taken() as turn:
-        return _answered(service, request, means, turn)
-
-
-def _answered(service: Service, request: Request, means: Means, turn: Turn) -> Answer:
     in_use = means.live.of(service.condition.id)
     call = Call(
         at=request.arrived,
@@ -99,7 +92,7 @@ def _answered(service: Service, request: Request, means: Means, turn: Turn) -> A
     try:
         asked = hook_request(request.body, service.hook)
         call = replace(call, patient_key=means.pseudonyms.of(request.issuer, "Patient", asked.context.patient_id))
-        return _Answering(service, request, means, turn, in_use, asked, call).answer()
+        return _Answering(service, request, means, in_use, asked, call).answer()
     except Problem as problem:
         return problem.answer(replace(call, outcome=problem.outcome))
 
@@ -111,7 +104,6 @@ class _Answering:
     service: Service
     request: Request
     means: Means
-    turn: Turn
     in_use: InUse
     asked: HookRequest
     call: Call
@@ -133,7 +125,7 @@ class _Answering:
             return replace(answer, fault=named(error))
 
     def _read_and_scored(self, about: About) -> Answer:
-        reading = self.means.readers[about.condition.id].read(self.asked, self._as_of, self.turn.interrupted)
+        reading = self.means.readers[about.condition.id].read(self.asked, self._as_of, self.request.while_waiting)
         lacking = [gap.key for gap in reading.gaps if gap.lack is not Lack.UNSENT and gap.key != SCREENINGS]
         if lacking:
             return self._kept(about, _Said("not_read", [cards.not_read(about, lacking)]))
@@ -233,9 +225,9 @@ class _Answering:
             said = _Said("locked_out", [cards.still(about, scored, last.notification, now)], scored, last.card)
             return Told(self._answer(about, said), None)
 
-        self.turn.end()
         try:
-            return self.means.keeping.told(StayKey(key, about.condition.id, CHANNEL), answered)
+            with self.request.while_waiting():
+                return self.means.keeping.told(StayKey(key, about.condition.id, CHANNEL), answered)
         except (DatabaseError, StorageError) as error:
             # Better told twice than not at all.
             return _unkept(answered(None).answer, error)
@@ -244,9 +236,11 @@ class _Answering:
         """Returns the answer that tells people of no new risk, and keeps the call."""
         self._require_waiting()
         answer = self._answer(about, said)
-        self.turn.end()
+        # Nobody waits for what is kept of a call without a card.
+        waiting = self.request.while_waiting() if said.cards else nullcontext()
         try:
-            self.means.keeping.kept(self._call(said))
+            with waiting:
+                self.means.keeping.kept(self._call(said))
         except (DatabaseError, StorageError) as error:
             return _unkept(answer, error)
         return answer

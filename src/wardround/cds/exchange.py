@@ -1,6 +1,7 @@
 """What comes in at the bedside door and what goes out: HTTP, the sandbox and the tests speak to the door in these."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
@@ -47,6 +48,7 @@ class Request:
         body: as sent, decompressed.
         issuer: of the verified token; empty where tokens are not required.
         given_up: whether nobody waits for the answer any more: then nobody is told, and nothing of it is kept.
+        while_waiting: a block of this is entered while the door waits for a FHIR server or the database.
     """
 
     method: str
@@ -55,6 +57,7 @@ class Request:
     body: bytes = b""
     issuer: str = ""
     given_up: Callable[[], bool] = _never
+    while_waiting: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,12 +1,17 @@
 """Whose turn it is: threads work at one call after the other, and while one waits for others, the next one begins.
 
 Python runs one thread at a time anyway. Left to themselves, the threads of several calls would interrupt each other,
-and find the processor's caches full of another call's data each time.
+and find the processor's caches full of another call's data each time. That is all that turns are for: a call that does
+not get one within a second, because another one never ends, goes on without it.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
+from typing import Final
+
+PATIENCE: Final = 1.0
+"""Seconds that a call waits for its turn; hundreds have one in that time."""
 
 
 class Turn:
@@ -15,12 +20,11 @@ class Turn:
     def __init__(self, lock: Lock) -> None:
         """Waits for the turn."""
         self._lock = lock
-        self._has_it = lock.acquire()
+        self._has_it = lock.acquire(timeout=PATIENCE)
 
     def end(self) -> None:
-        """Ends the turn, unless it has ended."""
+        """Ends the turn."""
         if self._has_it:
-            self._has_it = False
             self._lock.release()
 
     @contextmanager
@@ -30,7 +34,7 @@ class Turn:
         try:
             yield
         finally:
-            self._has_it = self._lock.acquire()
+            self._has_it = self._lock.acquire(timeout=PATIENCE)
 
 
 class Turns:
@@ -41,7 +45,7 @@ class Turns:
 
     @contextmanager
     def taken(self) -> Iterator[Turn]:
-        """Waits for a turn, which ends with the block at the latest."""
+        """Waits for a turn, which ends with the block."""
         turn = Turn(self._lock)
         try:
             yield turn

@@ -13,7 +13,7 @@ from typing import IO, Any
 from wardround.adapters.files.refused import storing
 
 
-def lock(file: IO[Any], *, shared: bool = False) -> None:
+def lock(file: IO[Any] | int, *, shared: bool = False) -> None:
     """Waits until the lock is free, and holds it until the file is closed.
 
     A shared lock can be held by several at once; an exclusive one is then not available.

@@ -10,6 +10,7 @@ from wardround.cds.exchange import Answer, Request, Result
 from wardround.cds.http.audit import Asked, Audit
 from wardround.cds.http.metrics import Metrics
 from wardround.cds.problems import Problem
+from wardround.cds.turns import Turns
 from wardround.errors import StorageError, WardroundError, named
 
 LATER: Final = {"Retry-After": "30"}
@@ -52,21 +53,23 @@ class Accounted:
         self._audit = audit
         self._metrics = metrics
         self._record = record
+        self._turns = Turns()
 
     def answered(self, request: Request, asked: Asked, waiting: Waiting) -> tuple[Answer, Asked]:
         """Returns the answer, and the record of it, which is written unless somebody else has given an answer."""
-        try:
-            answer = self._answer(request)
-        except Exception as error:  # noqa: BLE001 - a request must be answered, whatever it is
-            answer = answer_to(error, asked.kind)
-        # What nobody waits for any more is nobody's answer, so it does not belong into the record.
-        result = None if waiting.is_over() else answer.result
-        recorded = replace(asked, status=answer.status, call=answer.call)
-        if waiting.give():
-            self.keep(recorded)
-            if result is not None and self._record is not None:
-                self._record(result)
-        return answer, recorded
+        with self._turns.taken() as turn:
+            try:
+                answer = self._answer(replace(request, while_waiting=turn.interrupted))
+            except Exception as error:  # noqa: BLE001 - a request must be answered, whatever it is
+                answer = answer_to(error, asked.kind)
+            # What nobody waits for any more is nobody's answer, so it does not belong into the record.
+            result = None if waiting.is_over() else answer.result
+            recorded = replace(asked, status=answer.status, call=answer.call)
+            if waiting.give():
+                self.keep(recorded)
+                if result is not None and self._record is not None:
+                    self._record(result)
+            return answer, recorded
 
     def keep(self, asked: Asked) -> None:
         """Writes the audit record. A score is not held back for one that cannot be written, but it is counted."""

@@ -32,7 +32,7 @@ _SYSTEM_OBJECT: Final = {
     "display": "System Object",
 }
 _JOB: Final = {"system": "http://terminology.hl7.org/CodeSystem/object-role", "code": "20", "display": "Job"}
-# Unbuffered, and always at the end, wherever another process has left it.
+# Always at the end, wherever another process has left it.
 _APPENDED: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 _PATIENT_KEY: Final = "urn:wardround:patient-key"
 _KINDS: Final = "urn:wardround:cds-request"
@@ -88,15 +88,17 @@ class Audit:
             except FileNotFoundError:
                 self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 opened = os.open(day, _APPENDED, 0o600)
-            with os.fdopen(opened, "ab", buffering=0) as file:
-                lock(file)
-                end = os.fstat(file.fileno()).st_size
+            try:
+                lock(opened)
+                end = os.fstat(opened).st_size
                 try:
-                    if file.write(line) != len(line):
+                    if os.write(opened, line) != len(line):
                         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 except OSError:
-                    os.ftruncate(file.fileno(), end)
+                    os.ftruncate(opened, end)
                     raise
+            finally:
+                os.close(opened)
 
 
 def audit_event(asked: Asked) -> dict[str, Any]:
