@@ -61,9 +61,10 @@ class Measured:
 
 def patients_of(stays: int) -> list[str]:
     """Returns the ward's patients with a stay in progress."""
-    folder = ward(stays) / "fhir"
-    only = frozenset({str(folder.absolute() / "MimicEncounterICU.ndjson.gz")})
-    encounters = (one for _, one in FhirFolder(folder).resources(only=only))
+    resources = FhirFolder(ward(stays) / "fhir").resources(
+        wanted=lambda path: path.endswith("/MimicEncounterICU.ndjson.gz")
+    )
+    encounters = (one for _, one in resources)
     open_ones = (one for one in encounters if one["status"] == "in-progress")
     return [one["subject"]["reference"].removeprefix("Patient/") for one in open_ones]
 
