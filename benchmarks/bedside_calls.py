@@ -62,7 +62,7 @@ def _resources(folder: Path, pattern: str) -> Iterator[dict[str, Any]]:
 
 def _body(person: dict[str, Any], stay: dict[str, Any], latest: Sequence[Any], size: int) -> bytes | None:
     """Returns a body with as many of the Observations as bring it to this size; None if there are too few."""
-    left, taken = size - len(orjson.dumps(_call(person, stay, []))), []
+    left, taken = size - len(orjson.dumps(_call(person, stay, []))), list[Any]()
     for one in latest:
         left -= len(orjson.dumps(one)) + len('{"resource":},')
         if left < 0:

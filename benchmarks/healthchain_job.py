@@ -31,7 +31,7 @@ class Model:
         (file,) = (name for name in card.files if name.startswith("model."))
         schema = folder / "features.yaml"
         schema.write_text(yaml.safe_dump(_schema(list(card.columns))))
-        place, bands = store.root / "sepsis" / version / file, card.thresholds
+        place, bands = Path(store.root) / "sepsis" / version / file, card.thresholds
         return cls(place, list(card.columns), dict(card.imputation), bands["high"], bands["moderate"], schema)
 
     def job(self) -> dict[str, Any]:

@@ -123,9 +123,9 @@ def _answer(patient: dict[str, str], bundle: bytes, rule: ReadingRule, scoring: 
     events, _ = admit(Readings.of(readings_of(found, rule, Bases(_URL))), condition.variables, _AS_OF)
     used = used_events(events, condition, _AS_OF).get(key, NO_EVENTS)
     (one,) = scoring.explained(feature_values(events, _index(patient), condition), _HOURS, [used])
-    if one.stated.score is None:
-        return
     score, band, _ = one.stated
+    if score is None:
+        return
     screening = Screening(_URL, condition, scoring.model.version, "0", _AS_OF)
     assessment = Assessment(key, key, score, band, used.basis(), one.reasons, one.missing)
     check_risk_assessment(risk_assessment(assessment, screening, "Device/1"), percent=False)

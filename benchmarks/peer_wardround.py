@@ -25,7 +25,8 @@ class Recording(WholeAnswers):
     """Records every request with its step, its thread and the answer."""
 
     def __init__(self, **options: Any) -> None:
-        self.step, self.requests = "", []
+        self.step = ""
+        self.requests: list[dict[str, object]] = []
         super().__init__(**options)
 
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:

@@ -103,13 +103,13 @@ def sekmet(stays: int, key: Key, round_trip: float) -> Iterator[Server]:
                 seed(client, recent(stays, HOURS), lambda *_: None)
             shutil.copytree(folder, filled)
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        shutil.copytree(filled, folder, dirs_exist_ok=True)
-        certificate = throw_away_certificate(folder)
-        (folder / "client.pem").write_text(key.public_pem)
-        requests = folder / "requests"
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        shutil.copytree(filled, place, dirs_exist_ok=True)
+        certificate = throw_away_certificate(place)
+        (place / "client.pem").write_text(key.public_pem)
+        requests = place / "requests"
         requests.write_text("")
-        base_url, pid = stack.enter_context(_at_a_distance(folder, round_trip))
+        base_url, pid = stack.enter_context(_at_a_distance(place, round_trip))
         yield Server(base_url, str(certificate.file), lambda: len(requests.read_text().splitlines()), _clock(pid))
 
 

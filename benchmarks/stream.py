@@ -16,7 +16,7 @@ _ENGINES = {"sqlite": SQLITE, "postgresql": POSTGRESQL}
 
 
 def main(seconds: int = 60, engine: str = "") -> None:
-    """Prints all tables, of one engine or of both."""
+    """Prints all tables, of one engine or, if none is named, of both."""
     stay_off_the_stream_s_core()
     with tempfile.TemporaryDirectory() as folder, built(Path(folder)) as hospital:
         for name in [engine] if engine else _ENGINES:
@@ -38,4 +38,5 @@ def _measured(engine: str, hospital: Hospital, folder: Path, seconds: int) -> No
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:2]), *sys.argv[2:3])
+    _seconds, _engine = [*sys.argv[1:], *("60", "")[len(sys.argv) - 1 :]]
+    main(int(_seconds), _engine)

@@ -45,8 +45,13 @@ def bare_commits(url: str, folder: Path) -> float:
 def flushes(folder: Path) -> float:
     """Returns how many times a second as much is appended to a file and is on disk."""
     file = os.open(folder / "flushed", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
+
+    def flush() -> None:
+        os.write(file, BODY)
+        os.fdatasync(file)
+
     try:
-        return _rate(lambda: (os.write(file, BODY), os.fdatasync(file)))
+        return _rate(flush)
     finally:
         os.close(file)
 

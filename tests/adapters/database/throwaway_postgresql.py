@@ -92,7 +92,7 @@ def running(fsync: bool = False) -> Iterator[Server]:
     password.write_text(f"{PASSWORD}\n", encoding="utf-8")
     password.chmod(0o644)
     made = [*("--auth=scram-sha-256", "--no-sync", "--encoding=UTF8", "--locale=C"), f"--pwfile={password}"]
-    command = [folder / "initdb", "-D", home / "data", "-U", USER, *made]
+    command: list[str | Path] = [folder / "initdb", "-D", home / "data", "-U", USER, *made]
     subprocess.run(command, check=True, capture_output=True, **options)
     settings = ["listen_addresses=127.0.0.1", f"port={port}", f"unix_socket_directories={home}"]
     settings.append(f"fsync={'on' if fsync else 'off'}")
