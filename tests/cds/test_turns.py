@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 from typing import Any
+from uuid import uuid4
 
 import orjson
 import pytest
@@ -14,7 +15,7 @@ from tests.cds.kept import Kept
 from tests.fixtures.icu import AS_OF
 
 from wardround.cds import turns as turns_module
-from wardround.cds.exchange import Answer, Request
+from wardround.cds.exchange import Answer, Heard, Request
 from wardround.cds.http.answered import Accounted, Waiting
 from wardround.cds.http.audit import Asked, Audit
 from wardround.cds.http.metrics import Metrics
@@ -37,7 +38,7 @@ class Held:
 
 
 class Slow(Kept):
-    """A database that waits with the first card."""
+    """A database that waits with the first card, and the first feedback."""
 
     def __init__(self, held: Held) -> None:
         super().__init__()
@@ -47,6 +48,11 @@ class Slow(Kept):
         if not self._held.met.is_set():
             self._held.wait()
         return super().told(*asked)
+
+    def heard(self, *given: Any) -> Heard:
+        if not self._held.met.is_set():
+            self._held.wait()
+        return super().heard(*given)
 
 
 Ask = Callable[..., Answer]
@@ -62,9 +68,9 @@ def asking(ehr: Ehr, answer: Callable[[Request], Answer], folder: Path) -> Ask:
     """Returns what has a patient's call answered and recorded, as the service does it."""
     accounted = Accounted(answer, Audit(folder), Metrics(folder), None)
 
-    def ask(patient: str, **changed: Any) -> Answer:
-        body = orjson.dumps(ehr.call(patient, **changed))
-        request = Request("POST", "/cds-services/sepsis-risk", AS_OF, body)
+    def ask(patient: str, path: str = "", **changed: Any) -> Answer:
+        body = changed if path else ehr.call(patient, **changed)
+        request = Request("POST", f"/cds-services/sepsis-risk{path}", AS_OF, orjson.dumps(body))
         return accounted.answered(request, Asked(AS_OF, "call", "", 0), Waiting())[0]
 
     return ask
@@ -75,6 +81,18 @@ def test_while_a_call_waits_for_the_database_the_next_one_is_answered(ehr: Ehr, 
     ask = asking(ehr, keeping_in(ehr.door, Slow(held)).answer, tmp_path)
     with ThreadPoolExecutor(2) as threads:
         first = threads.submit(ask, "p-a")
+        assert held.met.wait(LONG)
+        second = threads.submit(ask, "p-mid").result(LONG)
+        held.let_go.set()
+        assert [second.status, first.result(LONG).status] == [200, 200]
+
+
+def test_while_feedback_waits_for_the_database_a_call_is_answered(ehr: Ehr, tmp_path: Path) -> None:
+    held = Held()
+    ask = asking(ehr, keeping_in(ehr.door, Slow(held)).answer, tmp_path)
+    said = {"card": str(uuid4()), "outcome": "overridden", "outcomeTimestamp": AS_OF.isoformat()}
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(ask, "", "/feedback", feedback=[said])
         assert held.met.wait(LONG)
         second = threads.submit(ask, "p-mid").result(LONG)
         held.let_go.set()

@@ -142,7 +142,8 @@ class Door:
         """Keeps feedback; feedback on cards that are not known is taken, too, and counted apart."""
         given = feedback_in(request.body)
         try:
-            heard = self.means.keeping.heard(given, service.condition.id, request.arrived)
+            with request.while_waiting():
+                heard = self.means.keeping.heard(given, service.condition.id, request.arrived)
         except (DatabaseError, StorageError) as error:
             later = Problem(503, "feedback cannot be kept at the moment; send it again later", RETRY_AFTER)
             return replace(later.answer(), fault=named(error))
