@@ -96,8 +96,9 @@ class Forks:
 @pytest.fixture(scope="module")
 def forks() -> Iterator[Forks]:
     command = [sys.executable, str(Path(__file__).with_name("forking.py"))]
-    # A library's threads do not live on in a fork, so none are begun here.
+    # A library's threads do not live on in a fork, so none are begun here; Arrow's allocator would begin one by itself.
     alone = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    alone["JE_ARROW_MALLOC_CONF"] = "background_thread:false"
     with subprocess.Popen(
         command, env=os.environ | alone, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -170,7 +171,8 @@ def test_a_screening_killed_at_any_request_is_repaired_by_the_next(
     with gateway(server, kill) as source:
         pids.append(forks.start(arguments(source, as_of), environment))
         started.set()
-        assert forks.end().status == -signal.SIGKILL
+        ended = forks.end()
+        assert ended.status == -signal.SIGKILL, ended.stderr
         mending.set()
         request = ScreeningRequest(condition="sepsis", source_url=source, as_of=as_of, chunk_size=CHUNK)
         summary = screen(request, Means(FhirEndpoint(source), settings, lambda *_: None)).as_json()
@@ -214,7 +216,7 @@ def test_a_screening_killed_at_a_random_point_is_resumed_and_loses_nothing(
         at = 1 + int(share * forks.touches)
         killed = forks.run(work(), environment, kill_at=at, after=after)
         # What is left of a run may be less than that.
-        assert killed.status == -signal.SIGKILL or (work is go_on and killed.status == 0)
+        assert killed.status == -signal.SIGKILL or (work is go_on and killed.status == 0), killed.stderr
     ended = forks.run(go_on(), environment)
     assert ended.status == 0, ended.stderr
     summary = json.loads(ended.stdout)
@@ -241,7 +243,7 @@ def test_a_screening_that_writes_elsewhere_is_killed_and_resumed_between_the_sam
         as_of = "2026-01-02T09:00:00Z"
         began = [*arguments(server, as_of), "--write-to", results.base_url]
         killed = forks.run(began, environment, kill_at=1 + int(share * ended.events))
-        assert killed.status == -signal.SIGKILL
+        assert killed.status == -signal.SIGKILL, killed.stderr
         opened = [run for run in runs_in(settings.runs) if RunFolder.of(settings.runs, run).exists("request.json")]
         # The run knows where its results go.
         ended = forks.run(["screen", "--resume", opened[0], "--json"] if opened else began, environment)
