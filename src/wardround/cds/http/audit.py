@@ -89,16 +89,21 @@ class Audit:
                 self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 opened = os.open(day, _APPENDED, 0o600)
             try:
-                lock(opened)
-                end = os.fstat(opened).st_size
-                try:
-                    if os.write(opened, line) != len(line):
-                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                except OSError:
-                    os.ftruncate(opened, end)
-                    raise
+                _append_whole(opened, line)
             finally:
                 os.close(opened)
+
+
+def _append_whole(opened: int, line: bytes) -> None:
+    """Appends the line, or leaves the file as it is; it is locked until it is closed."""
+    lock(opened)
+    end = os.fstat(opened).st_size
+    try:
+        if os.write(opened, line) != len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError:
+        os.ftruncate(opened, end)
+        raise
 
 
 def audit_event(asked: Asked) -> dict[str, Any]:
