@@ -116,6 +116,18 @@ def environment(settings: Settings) -> dict[str, str]:
 EACH_ONCE = [f"Encounter/e-s{place:02}" for place in range(STAYS)]
 
 
+def touches(forks: Forks, begun: Callable[[str], list[str]], environment: dict[str, str], settings: Settings) -> int:
+    """Returns how often a screening that nobody kills touches something, from what begins one at a minute and second.
+
+    The second of two counts: the first also compiles modules and creates the Device, as no later one does.
+    """
+    for time in ("58:00", "59:00"):
+        ended = forks.run(begun(time), environment)
+        assert ended.status == 0, ended.stderr
+        shutil.rmtree(settings.var)
+    return ended.events
+
+
 def fill(icu: Any, server: str) -> None:
     for place in range(STAYS):
         icu.stay(f"s{place:02}", lactate=1.0 + place / 3)
@@ -198,12 +210,7 @@ def test_a_screening_killed_at_a_random_point_is_resumed_and_loses_nothing(
     """Kills, resumes, kills again as far from the end, and resumes: by the command, each time as a separate process."""
     fill(icu, server)
     if not forks.touches:
-        # The second of two counts: the first also compiles modules and creates the Device, as no later one does.
-        for minute in ("58", "59"):
-            ended = forks.run(arguments(server, f"2026-01-02T06:{minute}:00Z"), environment)
-            assert ended.status == 0, ended.stderr
-            forks.touches = ended.events
-            shutil.rmtree(settings.var)
+        forks.touches = touches(forks, lambda time: arguments(server, f"2026-01-02T06:{time}Z"), environment, settings)
     number = KILLS.index((share, after))
     as_of = f"2026-01-02T07:{number + 1:02}:00Z"
 
@@ -234,15 +241,14 @@ def test_a_screening_that_writes_elsewhere_is_killed_and_resumed_between_the_sam
     fill(icu, server)
     before = held(server, "")
     with running_server() as results:
-        # Of two counts, for the reason above.
-        for minute in ("00", "01"):
-            began = [*arguments(server, f"2026-01-02T08:{minute}:00Z"), "--write-to", results.base_url]
-            ended = forks.run(began, environment)
-            assert ended.status == 0, ended.stderr
-            shutil.rmtree(settings.var)
+
+        def begun(as_of: str) -> list[str]:
+            return [*arguments(server, as_of), "--write-to", results.base_url]
+
+        all_touches = touches(forks, lambda time: begun(f"2026-01-02T08:{time}Z"), environment, settings)
         as_of = "2026-01-02T09:00:00Z"
-        began = [*arguments(server, as_of), "--write-to", results.base_url]
-        killed = forks.run(began, environment, kill_at=1 + int(share * ended.events))
+        began = begun(as_of)
+        killed = forks.run(began, environment, kill_at=1 + int(share * all_touches))
         assert killed.status == -signal.SIGKILL, killed.stderr
         opened = [run for run in runs_in(settings.runs) if RunFolder.of(settings.runs, run).exists("request.json")]
         # The run knows where its results go.
