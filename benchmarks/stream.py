@@ -15,12 +15,12 @@ from benchmarks.stream_hospital import Hospital, built, stay_off_the_stream_s_co
 _ENGINES = {"sqlite": SQLITE, "postgresql": POSTGRESQL}
 
 
-def main(seconds: int = 60, engine: str = "") -> None:
+def main(seconds: str = "60", engine: str = "") -> None:
     """Prints all tables, of one engine or, if none is named, of both."""
     stay_off_the_stream_s_core()
     with tempfile.TemporaryDirectory() as folder, built(Path(folder)) as hospital:
         for name in [engine] if engine else _ENGINES:
-            _measured(_ENGINES[name], hospital, Path(folder), seconds)
+            _measured(_ENGINES[name], hospital, Path(folder), int(seconds))
 
 
 def _measured(engine: str, hospital: Hospital, folder: Path, seconds: int) -> None:
@@ -38,5 +38,4 @@ def _measured(engine: str, hospital: Hospital, folder: Path, seconds: int) -> No
 
 
 if __name__ == "__main__":
-    _seconds, _engine = [*sys.argv[1:], *("60", "")[len(sys.argv) - 1 :]]
-    main(int(_seconds), _engine)
+    main(*sys.argv[1:3])
