@@ -21,6 +21,7 @@ pytest_plugins = [
     "tests.fixtures.inputs",
     "tests.fixtures.installation",
     "tests.fixtures.keys",
+    "tests.fixtures.postgresql",
     "tests.fixtures.simulated_ward",
     "tests.fixtures.small_mimic",
 ]

@@ -7,7 +7,7 @@ from datetime import timedelta
 from threading import Barrier
 
 import pytest
-from tests.adapters.database.throwaway_postgresql import Server, running
+from tests.adapters.database.throwaway_postgresql import Server
 from tests.cds.store import Store, call, feedback
 from tests.fixtures.icu import AS_OF
 
@@ -21,16 +21,10 @@ pytestmark = pytest.mark.long
 STAY = StayKey("key", "sepsis", "bedside")
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with running() as one:
-        yield one
-
-
 @pytest.fixture
-def store(server: Server) -> Iterator[Store]:
+def store(postgresql: Server) -> Iterator[Store]:
     with ExitStack() as stack:
-        yield Store(server.url(server.new_database()), stack)
+        yield Store(postgresql.url(postgresql.new_database()), stack)
 
 
 def first_only(card: str):

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import requests
-from tests.adapters.database.throwaway_postgresql import Server, running
 from tests.environments import environment
 from tests.object_storage.access import access_to
 from tests.object_storage.stays import STAYS
@@ -51,12 +50,6 @@ def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     requests.post(f"{s3_server}/moto-api/reset", timeout=60).raise_for_status()
     requests.put(f"{s3_server}/ward", timeout=60).raise_for_status()
     return "s3://ward"
-
-
-@pytest.fixture(scope="module")
-def postgresql() -> Iterator[Server]:
-    with running() as one:
-        yield one
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from threading import Thread
 
 import pytest
 from sqlalchemy import create_engine, insert
-from tests.adapters.database.throwaway_postgresql import running
 
 from wardround.demo.standalone import free_port
 from wardround.settings import PROJECT
@@ -183,9 +182,3 @@ def add_job(address: str, kind: str, machine: str, age: int) -> None:
         job = {"job_type": kind, "hostname": machine, "state": "running", "latest_heartbeat": heartbeat}
         connection.execute(insert(Job.__table__).values(**job))
     engine.dispose()
-
-
-@pytest.fixture(scope="module")
-def postgresql():
-    with running() as server:
-        yield server

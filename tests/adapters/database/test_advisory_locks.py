@@ -4,13 +4,12 @@ import logging
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
 
 import pytest
-from tests.adapters.database.throwaway_postgresql import Server, running
+from tests.adapters.database.throwaway_postgresql import Server
 
 from wardround.adapters.database.advisory_locks import AdvisoryLocks
 from wardround.adapters.locks import FileLocks, Locks, alone, locks_for
@@ -20,36 +19,30 @@ SERVER, WHAT = "http://127.0.0.1:9/fhir", ["sepsis at five"]
 LONG = 60  # seconds; what is waited for comes at once
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with running() as one:
-        yield one
+@pytest.fixture
+def name(postgresql: Server) -> str:
+    return postgresql.new_database()
 
 
 @pytest.fixture
-def name(server: Server) -> str:
-    return server.new_database()
+def locks(postgresql: Server, name: str) -> Locks:
+    return locks_for("memory://runs", postgresql.url(name))
 
 
-@pytest.fixture
-def locks(server: Server, name: str) -> Locks:
-    return locks_for("memory://runs", server.url(name))
-
-
-def sessions(server: Server, name: str) -> int:
+def sessions(postgresql: Server, name: str) -> int:
     """Returns how many connections the database has."""
-    with server.connected() as connection:
+    with postgresql.connected() as connection:
         found = connection.execute("select count(*) from pg_stat_activity where datname = %s", [name])
         return int(found.fetchone()[0])
 
 
-def end_sessions(server: Server, name: str) -> None:
-    with server.connected() as connection:
+def end_sessions(postgresql: Server, name: str) -> None:
+    with postgresql.connected() as connection:
         connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
 
 
-def crash(server: Server, _name: str) -> None:
-    server.crash_and_start()
+def crash(postgresql: Server, _name: str) -> None:
+    postgresql.crash_and_start()
 
 
 def test_the_place_of_what_is_locked_chooses_the_locks(tmp_path) -> None:
@@ -59,7 +52,7 @@ def test_the_place_of_what_is_locked_chooses_the_locks(tmp_path) -> None:
 
 
 @pytest.mark.long
-def test_another_run_waits_until_all_tasks_of_the_first_have_left(locks, server, name, caplog) -> None:
+def test_another_run_waits_until_all_tasks_of_the_first_have_left(locks, postgresql, name, caplog) -> None:
     caplog.set_level(logging.INFO)
     done: list[str] = []
 
@@ -112,13 +105,13 @@ def test_what_one_task_does_alone_no_other_does_at_the_same_time(locks) -> None:
 
 
 @pytest.mark.long
-def test_a_turn_ends_with_an_error_and_with_its_process(locks, server, name) -> None:
+def test_a_turn_ends_with_an_error_and_with_its_process(locks, postgresql, name) -> None:
     with pytest.raises(ZeroDivisionError), locks.turn(SERVER, WHAT, "broken"):
         raise ZeroDivisionError
     script = f"""
 import os, signal
 from wardround.adapters.locks import locks_for
-with locks_for("memory://runs", {server.url(name)!r}).turn({SERVER!r}, {WHAT!r}, "killed"):
+with locks_for("memory://runs", {postgresql.url(name)!r}).turn({SERVER!r}, {WHAT!r}, "killed"):
     os.kill(os.getpid(), signal.SIGKILL)
 """
     subprocess.run([sys.executable, "-c", script], check=False)
@@ -128,7 +121,9 @@ with locks_for("memory://runs", {server.url(name)!r}).turn({SERVER!r}, {WHAT!r},
 
 @pytest.mark.long
 @pytest.mark.parametrize("lost_by", [end_sessions, crash])
-def test_whoever_lost_the_lock_may_write_nothing_more_though_the_database_is_back(locks, server, name, lost_by) -> None:
+def test_whoever_lost_the_lock_may_write_nothing_more_though_the_database_is_back(
+    locks, postgresql, name, lost_by
+) -> None:
     written: list[str] = []
 
     def write(lost: bool) -> None:
@@ -136,7 +131,7 @@ def test_whoever_lost_the_lock_may_write_nothing_more_though_the_database_is_bac
             require()
             written.append("before")
             if lost:
-                lost_by(server, name)
+                lost_by(postgresql, name)
             with locks.turn(SERVER, WHAT, "second") if lost else locks.turn(SERVER, ["other"], "first"):
                 require()
                 written.append("after")
@@ -149,14 +144,14 @@ def test_whoever_lost_the_lock_may_write_nothing_more_though_the_database_is_bac
 
 
 @pytest.mark.long
-def test_a_lock_that_was_lost_after_the_last_write_is_an_error_too(locks, server, name) -> None:
+def test_a_lock_that_was_lost_after_the_last_write_is_an_error_too(locks, postgresql, name) -> None:
     with pytest.raises(DatabaseError, match="was lost"), locks.turn(SERVER, WHAT, "first"):
-        end_sessions(server, name)
+        end_sessions(postgresql, name)
 
 
 @pytest.mark.long
-def test_limits_for_ordinary_sessions_do_not_end_one_that_holds_a_lock(locks, server, name) -> None:
-    with server.connected(name) as connection:
+def test_limits_for_ordinary_sessions_do_not_end_one_that_holds_a_lock(locks, postgresql, name) -> None:
+    with postgresql.connected(name) as connection:
         limits = ("idle_session_timeout", "statement_timeout", "lock_timeout")
         for limit in limits:
             connection.execute(f"alter database {name} set {limit} = 100")
@@ -167,11 +162,11 @@ def test_limits_for_ordinary_sessions_do_not_end_one_that_holds_a_lock(locks, se
 
 
 @pytest.mark.long
-def test_no_connection_is_left_open(locks, server, name) -> None:
+def test_no_connection_is_left_open(locks, postgresql, name) -> None:
     for run in ("first", "second"):
         with locks.turn(SERVER, WHAT, run):
-            assert sessions(server, name) == 1
-    while sessions(server, name):
+            assert sessions(postgresql, name) == 1
+    while sessions(postgresql, name):
         time.sleep(0.01)
 
 

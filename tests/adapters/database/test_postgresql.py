@@ -10,7 +10,6 @@ from sqlalchemy import text
 from tests.adapters.database.processes import killed_at, write_at_once
 from tests.adapters.database.test_bedside import require_use, use_of
 from tests.adapters.database.test_history import listed, read, run, write
-from tests.adapters.database.throwaway_postgresql import running
 
 from wardround.adapters.database.backup import back_up, restore
 from wardround.adapters.database.database import opened
@@ -22,20 +21,14 @@ from wardround.settings import database_in
 pytestmark = pytest.mark.long
 
 
-@pytest.fixture(scope="module")
-def server():
-    with running() as one:
-        yield one
+@pytest.fixture
+def name(postgresql):
+    return postgresql.new_database()
 
 
 @pytest.fixture
-def name(server):
-    return server.new_database()
-
-
-@pytest.fixture
-def url(server, name):
-    return server.url(name)
+def url(postgresql, name):
+    return postgresql.url(name)
 
 
 def test_many_processes_make_one_database_at_once_and_lose_nothing(url, runs):
@@ -101,8 +94,8 @@ def test_the_figures_of_the_bedside_are_the_same(database):
     require_use(use_of(database))
 
 
-def test_who_is_in_a_hurry_waits_less_for_a_lock(server, name, database):
-    with server.connected(name) as other, other.transaction(), database.hurried(0.05) as hurried:
+def test_who_is_in_a_hurry_waits_less_for_a_lock(postgresql, name, database):
+    with postgresql.connected(name) as other, other.transaction(), database.hurried(0.05) as hurried:
         other.execute("lock table history_run in access exclusive mode")
 
         def wait():
@@ -113,12 +106,12 @@ def test_who_is_in_a_hurry_waits_less_for_a_lock(server, name, database):
             wait()
 
 
-def test_a_restoration_that_is_killed_changes_nothing(url, database, fill, held, server, tmp_path):
+def test_a_restoration_that_is_killed_changes_nothing(url, database, fill, held, postgresql, tmp_path):
     fill(database, "a", "b")
     back_up(database, tmp_path / "backup")
     fill(database, "c")
     before = held(database)
-    whole = killed_at(10**9, "restore", server.url(server.new_database()), tmp_path / "backup")
+    whole = killed_at(10**9, "restore", postgresql.url(postgresql.new_database()), tmp_path / "backup")
     for statement in (whole - 3, whole - 1, whole):
         assert killed_at(statement, "restore", url, tmp_path / "backup") is None
         assert held(database) == before
@@ -136,37 +129,38 @@ def test_a_restoration_waits_for_who_writes(database, fill, runs, tmp_path):
     assert runs(database) == 1
 
 
-def test_each_refusal_has_its_cause_and_shows_no_password(server, name, url, database):
-    free = server.url(name).replace(str(server.port), "1")
+def test_each_refusal_has_its_cause_and_shows_no_password(postgresql, name, url, database):
+    other = postgresql.url(postgresql.new_database())
+    free = postgresql.url(name).replace(str(postgresql.port), "1")
     for wrong, said in {
-        server.url(name, password="s3cr"): "refused the user or the password",
-        server.url(name, user="nobody"): "refused the user or the password",
-        server.url("nowhere"): "there is no such database or user",
+        postgresql.url(name, password="s3cr"): "refused the user or the password",
+        postgresql.url(name, user="nobody"): "refused the user or the password",
+        postgresql.url("nowhere"): "there is no such database or user",
         free: "nothing is listening there",
         url.replace("127.0.0.1", "nowhere.invalid"): "the host name does not resolve",
-        f"{server.url(server.new_database())}?options=-c%20default_transaction_read_only%3Don": "read-only",
-        f"{server.url(server.new_database())}?options=-c%20search_path%3Dnowhere": "no schema to create tables in",
+        f"{other}?options=-c%20default_transaction_read_only%3Don": "read-only",
+        f"{other}?options=-c%20search_path%3Dnowhere": "no schema to create tables in",
     }.items():
         with pytest.raises(DatabaseError, match=said) as error, opened(wrong):
             pass
         assert "s3cr" not in str(error.value)
 
 
-def test_a_user_without_permissions_gets_an_error_that_says_so(server, name):
-    with server.connected(name) as connection:
+def test_a_user_without_permissions_gets_an_error_that_says_so(postgresql, name):
+    with postgresql.connected(name) as connection:
         connection.execute("create role reader login password 'r'")
-    with pytest.raises(DatabaseError, match="no permission"), opened(server.url(name, "reader", "r")):
+    with pytest.raises(DatabaseError, match="no permission"), opened(postgresql.url(name, "reader", "r")):
         pass
 
 
-def test_a_connection_that_was_ended_costs_one_error_and_the_next_use_works(server, name, database, fill, runs):
+def test_a_connection_that_was_ended_costs_one_error_and_the_next_use_works(postgresql, name, database, fill, runs):
     fill(database, "a")
     end = "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s and pid <> pg_backend_pid()"
 
     def cut_off():
         with database.writing() as connection:
             connection.execute(text("delete from history_run"))
-            with server.connected(name) as administrator:
+            with postgresql.connected(name) as administrator:
                 administrator.execute(end, [name])
             connection.execute(text("delete from history_run"))
 
@@ -175,9 +169,9 @@ def test_a_connection_that_was_ended_costs_one_error_and_the_next_use_works(serv
     assert runs(database) == 1
 
 
-def test_a_lock_that_is_held_too_long_is_an_error_of_ours(server, name, database, monkeypatch):
+def test_a_lock_that_is_held_too_long_is_an_error_of_ours(postgresql, name, database, monkeypatch):
     monkeypatch.setattr("wardround.adapters.database.database.WAIT", 0.05)
-    with server.connected(name) as other, other.transaction(), opened(server.url(name)) as impatient:
+    with postgresql.connected(name) as other, other.transaction(), opened(postgresql.url(name)) as impatient:
         other.execute("lock table history_run in access exclusive mode")
 
         def wait():
@@ -188,14 +182,14 @@ def test_a_lock_that_is_held_too_long_is_an_error_of_ours(server, name, database
             wait()
 
 
-def test_it_lives_beside_the_tables_of_airflow(server, name, fill, runs):
-    with server.connected(name) as connection:
+def test_it_lives_beside_the_tables_of_airflow(postgresql, name, fill, runs):
+    with postgresql.connected(name) as connection:
         connection.execute("create table alembic_version (version_num text)")
         connection.execute("insert into alembic_version values ('e1b2c3d4')")
-    with opened(server.url(name)) as database:
+    with opened(postgresql.url(name)) as database:
         fill(database, "a")
         assert runs(database) == 1
-    with server.connected(name) as connection:
+    with postgresql.connected(name) as connection:
         assert connection.execute("select version_num from alembic_version").fetchall() == [("e1b2c3d4",)]
 
 
