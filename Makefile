@@ -47,17 +47,22 @@ up: install ## Keep it running: Airflow with its UI, the FHIR server, CDS Hooks,
 sandbox: install ## Show the bedside door in a browser: a small EHR page, whose charts call it
 	@exec $(BIN)/wardround ehr
 
+# A worker that ends, as one does in which a test hangs, ends the run: another one would begin with the same test.
+WORKERS := --numprocesses 2 --max-worker-restart 0
+# What takes minutes on an idle machine may take half an hour on a busy one.
+PATIENT := --timeout 1800 -o faulthandler_timeout=1740
+
 # Each worker has its own Airflow database. The tests of a file run in the same worker and share their fixtures. Files
 # keep their order: sorted by number of tests, a file with few but long tests would run last, with one worker idle.
 test: install ## Run the tests; takes a quarter of an hour
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-slow: install ## Run the slow tests: every kill, every hostile server, thousands of odd requests
-	@$(BIN)/python -m pytest -m long --numprocesses 2
+	@$(BIN)/python -m pytest -m long $(WORKERS) $(PATIENT)
 
 # STACK_SEED=n draws other rounds. The third that fails ends it: after a run that never ends, the next ones wait for it.
 test-distributed: install ## Kill services of docker-compose.yaml in 20 screenings; takes half an hour
-	@status=0; $(BIN)/python -m pytest -m distributed --maxfail 3 --verbose tests/stack || status=$$?; \
+	@status=0; $(BIN)/python -m pytest -m distributed $(PATIENT) --maxfail 3 --verbose tests/stack || status=$$?; \
 		cat var/stack/test_faults/recovery.md; exit $$status
 
 # The newest has the packages of the lock; the oldest has the oldest of each that pyproject.toml names, for a platform may
@@ -75,14 +80,14 @@ test-airflow: install ## Run the tests of the DAGs with the oldest and the newes
 		$(BIN)/uv venv --quiet --clear --python $(BIN)/python $$place/environment; \
 		$(BIN)/uv pip install --quiet --python $$place/environment/bin/python -r $$place/lock.txt; \
 		$(BIN)/uv pip install --quiet --python $$place/environment/bin/python --no-deps --editable .; \
-		echo "Airflow $$version"; $$place/environment/bin/python -m pytest --numprocesses 2 --dist loadfile \
+		echo "Airflow $$version"; $$place/environment/bin/python -m pytest $(WORKERS) --dist loadfile \
 			-W "ignore:'HTTP_422_UNPROCESSABLE_ENTITY'" -W "ignore:The anyio.abc.BlockingPortal alias" tests/dags tests/airflow; \
 	done
 
 # What is compiled lies in var/hapi, the packages (300 MB) where Maven keeps them.
 test-hapi: install ## Run the tests against HAPI FHIR's JPA server, on H2 and PostgreSQL; needs Java 17 and Maven
 	@$(BIN)/python -m tests.hapi.launcher
-	@$(BIN)/python -m pytest -m hapi
+	@$(BIN)/python -m pytest -m hapi $(PATIENT)
 
 check: install ## Check style, types, layers and the links between documents, without the tests
 	$(BIN)/ruff check
