@@ -34,7 +34,10 @@ def is_gone(pid):
 
 @contextmanager
 def doing(*steps):
-    """Takes each step in turn, in a thread, and then sends SIGTERM to this process, whose main thread runs workers."""
+    """Takes each step in turn, in a thread, and then sends SIGTERM to this process, whose main thread runs workers.
+
+    Meanwhile a signal that comes when the workers have ended by themselves does nothing: it would end all tests.
+    """
 
     def act():
         try:
@@ -43,12 +46,14 @@ def doing(*steps):
         finally:
             os.kill(os.getpid(), signal.SIGTERM)
 
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
     thread = threading.Thread(target=act)
     thread.start()
     try:
         yield
     finally:
         thread.join()
+        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture
@@ -58,34 +63,38 @@ def pids(tmp_path):
 
 
 def test_one_call_says_that_it_is_ready_and_sigterm_ends_all(tmp_path, pids):
-    said, before = [], signal.getsignal(signal.SIGTERM)
+    said = []
     work = partial(worker_kinds.steady, tmp_path)
     with doing(lambda: until(lambda: len(pids()) == 2 and said)):
+        before = signal.getsignal(signal.SIGTERM)
         Workers(work, 2, lambda: said.append("ready"), lambda: said.append("stopping")).run()
+        assert signal.getsignal(signal.SIGTERM) is before
     assert said == ["ready", "stopping"]
     assert all(is_gone(pid) for pid in pids())
-    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_a_worker_that_is_killed_is_replaced(tmp_path, pids, caplog):
+    said = []
+
     def kill_one():
-        until(lambda: len(pids()) == 2)
+        until(lambda: len(pids()) == 2 and said)
         os.kill(min(pids()), signal.SIGKILL)
 
     with doing(kill_one, lambda: until(lambda: len(pids()) == 3)):
-        Workers(partial(worker_kinds.steady, tmp_path), 2, lambda: None, lambda: None).run()
+        Workers(partial(worker_kinds.steady, tmp_path), 2, lambda: said.append("ready"), lambda: None).run()
     assert "ended with code -9; starting another" in caplog.text
 
 
 def test_one_that_dies_again_and_again_is_started_more_and_more_seldom(tmp_path, pids, caplog, monkeypatch):
     monkeypatch.setattr(workers, "_LONGEST_PAUSE", 0.1)
+    said = []
 
     def kill_one():
-        until(lambda: len(pids()) == 1)
+        until(lambda: len(pids()) == 1 and said)
         os.kill(min(pids()), signal.SIGKILL)
 
     with doing(kill_one, lambda: until(lambda: len(pids()) >= 4)):
-        Workers(partial(worker_kinds.first_only, tmp_path), 1, lambda: None, lambda: None).run()
+        Workers(partial(worker_kinds.first_only, tmp_path), 1, lambda: said.append("ready"), lambda: None).run()
     assert caplog.text.count("ended with code 4; starting another") >= 2
 
 
