@@ -3,6 +3,7 @@
 Writes one JSON object to its output: how the fork ended, and which packages and modules of Wardround it had to import.
 """
 
+import faulthandler
 import json
 import os
 import sys
@@ -12,6 +13,9 @@ from pathlib import Path
 from wardround.adapters.database.database import opened
 from wardround.airflow.preload import preload
 from wardround.settings import Settings, settings_from
+
+PATIENCE = 400.0
+"""Seconds; the fork takes ten on an idle machine. One that hangs says where."""
 
 
 def work(mimic: Path, server: str, now: str, settings: Settings) -> None:
@@ -41,6 +45,7 @@ def main(mimic: str, server: str, now: str, folder: str) -> None:
     before, out = set(sys.modules), Path(folder) / "imported.json"
     pid = os.fork()
     if pid == 0:
+        faulthandler.dump_traceback_later(PATIENCE, exit=True)
         work(Path(mimic), server, now, settings)
         out.write_text(json.dumps([name for name in sorted(set(sys.modules) - before) if is_noticed(name)]))
         os._exit(0)

@@ -195,9 +195,11 @@ def test_a_run_that_is_late_under_airflows_scheduler_is_told(simulated_ward, tra
 
 
 def wait_until(airflow, condition):
-    """Waits until something is true for as long as Airflow runs; pytest's own limit ends what never comes."""
+    """Waits until something is true for as long as Airflow runs."""
+    ends = time.monotonic() + 900
     while not condition():
         airflow.check()
+        assert time.monotonic() < ends, airflow.log.read_text()
         time.sleep(0.5)
 
 

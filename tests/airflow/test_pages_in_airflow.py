@@ -1,6 +1,7 @@
 """Tests the pages inside Airflow's own api-server, with its login, its cookie and its loading of plugins."""
 
 import json
+from functools import partial
 
 import pytest
 import requests
@@ -42,6 +43,7 @@ def browser(url, name=None):
     """Returns a session that has logged in under this name, with a cookie as in a browser."""
     session = requests.Session()
     session.trust_env = False
+    session.request = partial(session.request, timeout=60)
     if name:
         answer = session.post(f"{url}/auth/token", json={"username": name, "password": name})
         session.cookies.set("_token", answer.json()["access_token"])

@@ -28,6 +28,7 @@ from wardround.settings import settings_from
 pytestmark = pytest.mark.slow
 
 POLL_SECONDS = 0.5
+WAIT = 480.0  # seconds; what takes longest takes half a minute on an idle machine
 TRAIN, SCREEN, PROMOTE = "train__sepsis", "screen_icu__sepsis", "promote__sepsis"
 # These tests do not need the best model.
 QUICK = {"candidates": ["logistic_regression"], "budget": 1}
@@ -46,10 +47,20 @@ class Hospital:
 
     def wait_until(self, condition):
         """Waits until the condition returns something, and returns it."""
+        deadline = time.monotonic() + WAIT
         while not (found := condition()):
             self.airflow.check()
+            if time.monotonic() > deadline:
+                log = self.airflow.log.read_text().splitlines()[-60:]
+                pytest.fail("\n".join([f"still waited for after {WAIT:.0f} s", *self.unfinished(), *log]))
             time.sleep(POLL_SECONDS)
         return found
+
+    def unfinished(self):
+        """Returns a line for each task that has not succeeded, with its state."""
+        instances = self.api.get("dags/~/dagRuns/~/taskInstances?limit=500")["task_instances"]
+        told = ("dag_id", "dag_run_id", "task_id", "map_index", "try_number", "state")
+        return [" ".join(str(task[name]) for name in told) for task in instances if task["state"] != "success"]
 
     def start(self, dag_id, conf):
         self.wait_until(lambda: self.api.knows(dag_id))
@@ -105,11 +116,13 @@ class Hospital:
     def answer(self, run_id, option, why):
         """Answers a training as often as it asks, and returns its tasks that did not succeed."""
         path = f"dags/{TRAIN}/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
-        while self.api.state(TRAIN, run_id) not in FINISHED:
+
+        def answered():
             if self.open_question(run_id):
                 self.api.send("PATCH", path, {"chosen_options": [option], "params_input": {"why": why}})
-            self.airflow.check()
-            time.sleep(POLL_SECONDS)
+            return self.api.state(TRAIN, run_id) in FINISHED
+
+        self.wait_until(answered)
         return self.finish(TRAIN, run_id)
 
     def live(self):

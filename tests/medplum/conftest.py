@@ -15,6 +15,7 @@ from wardround.settings import PROJECT
 HERE = Path(__file__).parent
 LOCK = HERE / "package-lock.json"
 OLDEST_NODE = 20
+PATIENCE = 240.0  # seconds; it takes five
 # What npm calls it when nobody answers; whatever else fails is a fault of the lock.
 UNREACHABLE = ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENETUNREACH", "EHOSTUNREACH")
 
@@ -41,12 +42,16 @@ def _install(npm: str, folder: Path) -> None:
     for name in ("package.json", "package-lock.json"):
         shutil.copy(HERE / name, making)
     command = [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
-    done = subprocess.run(command, cwd=making, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
+    try:
+        done = subprocess.run(command, cwd=making, capture_output=True, text=True, check=False, timeout=PATIENCE)
+        why = None if done.returncode == 0 else done.stderr
+    except subprocess.TimeoutExpired:
+        why = "ETIMEDOUT"
+    if why is not None:
         shutil.rmtree(making)
-        if any(code in done.stderr for code in UNREACHABLE):
+        if any(code in why for code in UNREACHABLE):
             pytest.skip("no package registry is reachable: what is written was not tested against Medplum's router")
-        pytest.fail(f"npm cannot install Medplum's router as tests/medplum/package-lock.json says:\n{done.stderr}")
+        pytest.fail(f"npm cannot install Medplum's router as tests/medplum/package-lock.json says:\n{why}")
     making.rename(folder)
 
 

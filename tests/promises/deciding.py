@@ -7,6 +7,7 @@ object is about to be written or removed, or was. Without `kill_at` it goes on t
 have more bytes.
 """
 
+import faulthandler
 import json
 import os
 import resource
@@ -24,6 +25,8 @@ from wardround.training.model import ModelCard
 
 STEPS = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir"}
 FILES = {"model.ubj": b"a model"}
+PATIENCE = 300.0
+"""Seconds; a fork takes a tenth of one. One that hangs says where."""
 
 
 class Steps:
@@ -97,6 +100,7 @@ def serve() -> None:
             import s3fs  # noqa: F401 - once for all forks
         pid = os.fork()
         if pid == 0:
+            faulthandler.dump_traceback_later(PATIENCE, exit=True)
             status = 1
             try:
                 work(job)

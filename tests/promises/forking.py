@@ -3,7 +3,7 @@
 One JSON object a line: {"arguments": [...], "environment": {...}, "kill_at": n, "after": seconds} in; out first
 {"pid": ...} and, when the fork has ended, {"status": exit code or minus signal, "stdout": ..., "stderr": ..., "events":
 how many times it touched a file or the network}. At the n-th of those times, and so long `after` it, the fork kills
-itself with SIGKILL; without `kill_at` it does not.
+itself with SIGKILL; without `kill_at` it does not. One that takes minutes ends itself, and says where it was.
 """
 
 import faulthandler
@@ -31,6 +31,8 @@ from wardround.cli.main import run
 from wardround.workflows.screen import check_quality
 from wardround.workflows.screen.ahead import load_ahead
 
+PATIENCE = 300.0
+"""Seconds; a fork takes one, or ten on a busy machine."""
 TOUCHES = {"open", "os.mkdir", "os.rename", "os.remove", "shutil.rmtree", "socket.connect", "http.client.send"}
 
 
@@ -46,8 +48,8 @@ class Touches:
     def note(self, event: str, _arguments: object) -> None:
         if event not in TOUCHES:
             return
-        self.count = next(self._numbers)
-        if self.count == self._last:
+        self.count = number = next(self._numbers)
+        if number == self._last:
             self.due = True
             if self._after:
                 threading.Thread(target=self._kill).start()
@@ -62,6 +64,7 @@ class Touches:
 def work(job: dict[str, Any], out: IO[str], err: IO[str], count: str) -> None:
     """Runs in the fork; never returns."""
     faulthandler.enable(err)
+    faulthandler.dump_traceback_later(PATIENCE, exit=True, file=err)
     os.environ.update(job["environment"])
     sys.argv, sys.stdout, sys.stderr = ["wardround", *job["arguments"]], out, err
     touches = Touches(job.get("kill_at"), job.get("after", 0.0))

@@ -6,7 +6,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -53,12 +54,11 @@ def test_a_stage_shows_that_it_runs_and_works_and_what_it_counts(environment, tm
     with running(environment, "flag") as child:
         page = child.said["page"]
         assert requests.get(f"{page}/health", timeout=10).text == "ok\n"
-        while requests.get(f"{page}/ready", timeout=10).status_code != 200:
-            pass
+        until(lambda: requests.get(f"{page}/ready", timeout=10).status_code == 200)
         with opened(database_in(tmp_path)) as database:
             Queue(database).put([raw(1, source="main")])
-        while FINISHED not in (text := requests.get(f"{page}/metrics", timeout=10).text):
-            pass
+        until(lambda: FINISHED in requests.get(f"{page}/metrics", timeout=10).text)
+        text = requests.get(f"{page}/metrics", timeout=10).text
         assert requests.get(f"{page}/elsewhere", timeout=10).status_code == 404
 
     assert f'{FINISHED}{{stage="flag",outcome="dead"}} 1\n' in text  # "body 1" is no HL7
@@ -89,9 +89,8 @@ def test_all_processes_are_ready_together_replaced_when_they_die_and_stopped_tog
     assert len(first) == 2
     os.kill(first[0], signal.SIGKILL)
     assert "ended with code -9; starting it again" in parent.stderr.readline()
-    while len(now := children_of(parent.pid)) < 2:
-        pass
-    assert first[0] not in now
+    until(lambda: len(children_of(parent.pid)) == 2)
+    assert first[0] not in children_of(parent.pid)
 
     parent.terminate()
     rest = parent.communicate()
@@ -113,6 +112,12 @@ def test_each_process_says_as_much_as_the_one_that_started_it(
         _, said = parent.communicate()
     assert parent.returncode == 0
     assert "INFO stream: source main listens on 127.0.0.1:" in said
+
+
+def until(condition: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < ends, "it did not come to that"
 
 
 def children_of(pid: int) -> list[int]:

@@ -4,6 +4,7 @@ After each it prints a JSON object: whether the fork was killed, which runs are 
 and, once the removal was completed, which files are left, and how many rows the account has.
 """
 
+import faulthandler
 import itertools
 import json
 import os
@@ -24,10 +25,13 @@ from wardround.workflows.run_removal import remove_runs
 
 TOUCHES = {"open", "os.link", "os.remove", "os.rename", "os.rmdir", "shutil.rmtree", "sqlite3.connect"}
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
+PATIENCE = 300.0
+"""Seconds; a fork takes a tenth of one. One that hangs says where."""
 
 
 def remove_and_die(settings: Settings, last: int) -> None:
     """Runs in the fork; never returns."""
+    faulthandler.dump_traceback_later(PATIENCE, exit=True)
     numbers = itertools.count(1)
 
     def note(event: str, _arguments: object) -> None:

@@ -172,7 +172,7 @@ def test_a_removal_killed_at_any_touch_of_a_file_leaves_a_whole_run_or_none(sett
     for run in (FIRST, SECOND):
         ended(own, run)
     command = [sys.executable, "-m", "tests.workflows.killed_removal", own.runs, str(tmp_path / "work")]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     ends = [json.loads(line) for line in done.stdout.splitlines()]
     assert ends[0] == {"killed": True, "listed": [SECOND, FIRST], "whole": [SECOND, FIRST], "left": [], "rows": 2}
     assert ends[-1] == {"killed": False, "listed": [], "whole": [], "left": [], "rows": 2}

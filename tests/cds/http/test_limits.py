@@ -2,6 +2,7 @@
 
 import gzip
 import threading
+import time
 
 import pytest
 import requests
@@ -30,7 +31,9 @@ def read_all(connection):
 
 
 def until(condition):
+    ends = time.monotonic() + 60
     while not condition():
+        assert time.monotonic() < ends, "it did not come to that"
         threading.Event().wait(0.01)
 
 
