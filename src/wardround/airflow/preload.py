@@ -35,7 +35,6 @@ _OF_TASKS: Final = (
     "fhir.resources.R4B.period",
     "fhir.resources.R4B.reference",
     "joblib",
-    "pyarrow.dataset",
     "sklearn.ensemble",
     "sklearn.linear_model",
     "sklearn.pipeline",

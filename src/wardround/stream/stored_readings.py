@@ -2,8 +2,7 @@
 
 from io import BytesIO
 
-import pandas as pd
-
+from wardround.adapters.files.parquet import frame_in
 from wardround.core.readings import Readings
 
 
@@ -16,4 +15,4 @@ def as_parquet(readings: Readings) -> bytes:
 
 def of_parquet(body: bytes) -> Readings:
     """Returns the readings that `as_parquet` kept."""
-    return Readings.of_frame(pd.read_parquet(BytesIO(body), engine="pyarrow"))
+    return Readings.of_frame(frame_in(body))

@@ -10,10 +10,9 @@ from typing import Any, BinaryIO
 
 import orjson
 import pandas as pd
-from pyarrow import BufferReader
-from pyarrow.parquet import ParquetFile
 
 from wardround.adapters.files.folder import Folder
+from wardround.adapters.files.parquet import frame_in
 from wardround.adapters.files.storage import asking, storage_at
 from wardround.core import run_files
 from wardround.errors import RunNotFound
@@ -68,14 +67,11 @@ class RunFolder(Folder):
 
     def read_frame(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Returns the frame, or only these columns of it."""
-        # pandas would take it for one of many files, and start threads for it, which takes twice as long.
-        if columns:
-            # The table of a training is large, and only these columns of it are read.
-            with self.reading(name) as stored, self._using(name):
-                part = ParquetFile(stored).read(columns=list(columns), use_threads=False)
-        else:
-            part = ParquetFile(BufferReader(self.read_bytes(name))).read(use_threads=False)
-        return part.to_pandas(use_threads=False)
+        if columns is None:
+            return frame_in(self.read_bytes(name))
+        # The table of a training is large, and only these columns of it are read.
+        with self.reading(name) as stored, self._using(name):
+            return frame_in(stored, columns)
 
     def write_json(self, name: str, value: Any) -> None:
         self.write_bytes(name, orjson.dumps(value, option=orjson.OPT_INDENT_2))

@@ -13,6 +13,7 @@ from typing import Any, Final, NoReturn
 import msgspec
 import pandas as pd
 
+from wardround.adapters.files.parquet import frame_in
 from wardround.adapters.files.scratch import scratch_folder
 from wardround.core.events import READING_COLUMNS, empty_readings, frame_of
 from wardround.core.reading_rule import reading_rule
@@ -197,5 +198,5 @@ def _refuse(path: str, number: int) -> NoReturn:
 
 
 def _current(path: Path, outdated: Numbers) -> pd.DataFrame:
-    frame = pd.read_parquet(path)
+    frame = frame_in(path)
     return frame[~frame[_LINE].isin(outdated)] if len(outdated) else frame

@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from wardround.adapters.files.parquet import batches_in, schema_of
 from wardround.adapters.files.run_folder import RunFolder
 from wardround.core import run_files
 from wardround.core.events import empty_readings
@@ -47,8 +48,7 @@ def build_table(run: str, settings: Settings) -> list[str]:
         folder = opened.folder
         if not folder.exists(run_files.FEATURES):
             _write_features(opened, settings)
-        with folder.reading(run_files.FEATURES) as file:
-            keys = pq.read_table(file, columns=["stay_id", "patient_id", "outcome", "anchor_year_group"]).to_pandas()
+        keys = folder.read_frame(run_files.FEATURES, ["stay_id", "patient_id", "outcome", "anchor_year_group"])
         cohort = TrainingCohort(
             folder.read_frame(run_files.STAYS), folder.read_frame(run_files.LEFT_OUT), opened.training_hours
         )
@@ -115,12 +115,12 @@ def _folds(keys: pd.DataFrame, request: TrainingRequest, remedy: str) -> np.ndar
 def _write_table(folder: RunFolder, fold: np.ndarray) -> None:
     """Writes table.parquet: features.parquet with the column `fold` after `outcome`."""
     with folder.reading(run_files.FEATURES) as source, folder.writing(run_files.TABLE) as target:
-        features = pq.ParquetFile(source)
-        place = features.schema_arrow.get_field_index("outcome") + 1
-        schema = features.schema_arrow.insert(place, pa.field("fold", pa.int64()))
+        features = schema_of(source)
+        place = features.get_field_index("outcome") + 1
+        schema = features.insert(place, pa.field("fold", pa.int64()))
         done = 0
         with pq.ParquetWriter(target, schema) as writer:
-            for batch in features.iter_batches(batch_size=ROWS_AT_ONCE):
+            for batch in batches_in(source, ROWS_AT_ONCE):
                 mine = pa.array(fold[done : done + len(batch)])
                 writer.write_table(pa.Table.from_batches([batch]).add_column(place, "fold", mine).cast(schema))
                 done += len(batch)

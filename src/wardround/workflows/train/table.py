@@ -11,8 +11,8 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
+from wardround.adapters.files.parquet import batches_in
 from wardround.adapters.files.run_folder import RunFolder
 from wardround.core import run_files
 from wardround.evaluation.samples import Sample
@@ -168,7 +168,7 @@ class Table:
     def _batches(self, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
         """Yields some rows at a time, with all columns or only these."""
         with self.folder.reading(run_files.TABLE) as file:
-            for batch in pq.ParquetFile(file).iter_batches(batch_size=ROWS_AT_ONCE, columns=columns):
+            for batch in batches_in(file, ROWS_AT_ONCE, columns):
                 yield batch.to_pandas()
 
 
