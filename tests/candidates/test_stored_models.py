@@ -62,9 +62,10 @@ def test_an_unknown_input_goes_where_xgboost_sends_it() -> None:
     assert np.array_equal(scores, package.predict(xgboost.DMatrix(gaps)).astype(float))
 
 
-def test_a_file_that_xgboost_cannot_read_is_refused(boosted: bytes) -> None:
+@pytest.mark.parametrize("content", [b"no trees", b"{}", b'{"learner": 1}'], ids=["text", "nothing", "other JSON"])
+def test_a_file_that_is_not_xgboosts_is_refused(content: bytes) -> None:
     with pytest.raises(ModelError, match=r"XGBoost: XGBoosterLoadModelFromBuffer failed"):
-        BoostedTrees.parse(boosted[: len(boosted) // 2])
+        BoostedTrees.parse(content)
 
 
 class Runs:

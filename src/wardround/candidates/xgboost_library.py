@@ -43,7 +43,11 @@ class Trees:
     """Fitted trees, and the content of their file; several threads may ask them."""
 
     def __init__(self, content: bytes) -> None:
-        """Reads the content of a `model.ubj`, which holds data and no code. Raises ModelError."""
+        """Reads the content of a `model.ubj`, which holds data and no code. Raises ModelError for anything else.
+
+        Its digest must have been checked: of a damaged one, XGBoost 3.2 reads what lies behind it in memory, and then
+        fails, crashes, or never ends.
+        """
         self.content = content
         self.handle = ctypes.c_void_p()
         _call("XGBoosterCreate", None, ctypes.c_uint64(0), ctypes.byref(self.handle))
