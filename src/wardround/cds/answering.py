@@ -4,7 +4,6 @@ What cannot be computed is said on a card, and never answered with an empty list
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -233,13 +232,13 @@ class _Answering:
             return _unkept(answered(None).answer, error)
 
     def _kept(self, about: About, said: _Said) -> Answer:
-        """Returns the answer that tells people of no new risk, and keeps the call."""
+        """Returns the answer that tells people of no new risk, and keeps the call if it has a card."""
         self._require_waiting()
         answer = self._answer(about, said)
-        # Nobody waits for what is kept of a call without a card.
-        waiting = self.request.while_waiting() if said.cards else nullcontext()
+        if not said.cards:  # there is nothing that could be set aside; the audit has the call
+            return answer
         try:
-            with waiting:
+            with self.request.while_waiting():
                 self.means.keeping.kept(self._call(said))
         except (DatabaseError, StorageError) as error:
             return _unkept(answer, error)

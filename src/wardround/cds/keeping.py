@@ -65,7 +65,7 @@ class Keeping(Protocol):
         """
 
     def kept(self, call: Call) -> None:
-        """Keeps a call that tells nobody of a new risk, if it has a card."""
+        """Keeps a call whose card tells nobody of a new risk."""
 
     def heard(self, feedback: Sequence[Feedback], condition: str, arrived: datetime) -> Heard:
         """Keeps feedback, the comments apart; returns how much of it is about cards that are known, and how much not.

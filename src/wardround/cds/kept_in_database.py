@@ -92,10 +92,9 @@ class KeptInDatabase:
         return answered
 
     def kept(self, call: Call) -> None:
-        """Keeps a call that tells nobody of a new risk, if it has a card; the audit has the others."""
-        if call.card:
-            self._in_time(lambda connection: _keep_card(connection, call))
-            self._purge_now_and_then(call.at)
+        """Keeps a call whose card tells nobody of a new risk."""
+        self._in_time(lambda connection: _keep_card(connection, call))
+        self._purge_now_and_then(call.at)
 
     def heard(self, feedback: Sequence[Feedback], condition: str, arrived: datetime) -> Heard:
         """Keeps feedback, and the comments on cards that are known; returns how much of it is about known cards.
