@@ -1,7 +1,6 @@
 """Tests that parquet files are read whole or in part, and by no thread that could outlive the interpreter."""
 
 import io
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -31,7 +30,7 @@ def test_a_path_an_open_file_and_a_files_content_are_read_alike(frame, file) -> 
     content = file.read_bytes()
     for parquet in (file, io.BytesIO(content), content):
         pd.testing.assert_frame_equal(frame_in(parquet), frame)
-        pd.testing.assert_frame_equal(frame_in(parquet, ["c3", "stay_id"]), frame[["c3", "stay_id"]])
+        pd.testing.assert_frame_equal(frame_in(parquet, ("c3", "stay_id")), frame[["c3", "stay_id"]])
 
 
 def test_a_file_is_read_some_rows_at_a_time(frame, file) -> None:
@@ -45,7 +44,7 @@ def test_a_file_is_read_some_rows_at_a_time(frame, file) -> None:
 
 
 _READING = """
-import json, os, sys
+import os, sys
 from wardround.adapters.files.parquet import batches_in, frame_in
 before = set(os.listdir("/proc/self/task"))
 with open(sys.argv[1], "rb") as file:
@@ -53,10 +52,10 @@ with open(sys.argv[1], "rb") as file:
     list(batches_in(file, 1000))
     file.seek(0)
     frame_in(file.read())
-print(json.dumps(len(set(os.listdir("/proc/self/task")) - before)))
+print(len(set(os.listdir("/proc/self/task")) - before))
 """
 
 
 def test_reading_starts_no_thread(file) -> None:
     done = subprocess.run([sys.executable, "-c", _READING, str(file)], capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout) == 0
+    assert done.stdout == "0\n"

@@ -18,8 +18,7 @@ Parquet = Path | BinaryIO | bytes
 
 def frame_in(parquet: Parquet, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Returns all rows of a file, with all columns or only these. Raises what Arrow raises for another content."""
-    names = None if columns is None else list(columns)
-    return _opened(parquet).read(names, use_threads=False).to_pandas(use_threads=False)
+    return _opened(parquet).read(columns, use_threads=False).to_pandas(use_threads=False)
 
 
 def schema_of(parquet: Parquet) -> Schema:
@@ -29,11 +28,9 @@ def schema_of(parquet: Parquet) -> Schema:
 
 def batches_in(parquet: Parquet, rows: int, columns: Sequence[str] | None = None) -> Iterator[RecordBatch]:
     """Yields so many rows of a file at a time, with all columns or only these."""
-    names = None if columns is None else list(columns)
-    yield from _opened(parquet).iter_batches(rows, columns=names, use_threads=False)
+    yield from _opened(parquet).iter_batches(rows, columns=columns, use_threads=False)
 
 
 def _opened(parquet: Parquet) -> ParquetFile:
-    if isinstance(parquet, bytes):
-        return ParquetFile(BufferReader(parquet))
-    return ParquetFile(parquet, pre_buffer=False)
+    # To read ahead would start a thread too.
+    return ParquetFile(BufferReader(parquet) if isinstance(parquet, bytes) else parquet, pre_buffer=False)
