@@ -1,7 +1,5 @@
 """A FHIR server that is a source and the record, with a bedside door that writes to it, and an EHR."""
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -10,6 +8,7 @@ from typing import Any
 from tests.cds.ehr import Ehr
 from tests.cds.kept import Kept
 from tests.fixtures.icu import Icu
+from tests.waiting import until
 
 from wardround.cds.door import Door
 from wardround.cds.exchange import Answer, Result
@@ -43,19 +42,11 @@ class Site:
             for one in results:
                 assert one is not None
                 writing.offer(one)
-            settle(lambda: len(self.told) >= len(results))
+            until(lambda: len(self.told) >= len(results))
 
     def held(self, kind: str = "RiskAssessment") -> list[dict[str, Any]]:
         with FhirClient(FhirEndpoint(self.url)) as client:
             return list(client.search(kind, {}))
-
-
-def settle(condition: Callable[[], bool]) -> None:
-    """Waits until the condition holds; it fails only if it never does."""
-    until = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.01)
 
 
 def site_at(url: str, icu: Icu, ehr: Ehr, settings: Settings, tmp_path: Path, **source: Any) -> Site:

@@ -12,10 +12,11 @@ import pytest
 import yaml
 from tests.cds.ehr import Ehr, keeping_in
 from tests.cds.kept import Kept
-from tests.cds.site import Site, settle, site_at
+from tests.cds.site import Site, site_at
 from tests.cds.test_cards import retrained
 from tests.fixtures.icu import AS_OF, Icu
 from tests.fixtures.installation import FEW_FEATURES
+from tests.waiting import until
 
 from wardround.adapters.files.run_folder import RunFolder
 from wardround.cds.door import Door
@@ -167,7 +168,7 @@ def test_a_suspension_between_answer_and_writing_counts(site: Site) -> None:
     with replace(site.record, live=live).writing() as writing:  # type: ignore[arg-type]
         assert answer.result is not None
         writing.offer(answer.result)
-        settle(lambda: bool(site.told))
+        until(lambda: site.told)
 
     assert site.told == [("suspended", "")]
     assert site.held() == site.held("Device") == []

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,10 +16,12 @@ import pytest
 import requests
 from click.testing import CliRunner
 from sqlalchemy import select
+from tests import waiting
 from tests.cds.calls import whole
 from tests.cds.http.caller import Caller
 from tests.cds.http.conftest import entry_of
 from tests.fixtures.icu import AS_OF
+from tests.waiting import WAIT
 
 from wardround.adapters.database.database import opened
 from wardround.adapters.database.tables import USED_TOKENS
@@ -34,7 +35,6 @@ from wardround.fhir.endpoint import FhirEndpoint
 
 BASE = "https://cds.example.org"
 DISCOVERY = f"{BASE}/cds-services"
-WAIT = 120  # seconds, for what takes two on an idle machine
 
 
 @pytest.mark.parametrize(
@@ -115,12 +115,14 @@ def workers_of(pid: int) -> list[psutil.Process]:
 
 
 def until(condition) -> None:
-    for _ in range(WAIT * 20):
+    """Waits until it holds of processes, which may end while they are looked at."""
+
+    def holds() -> bool:
         with suppress(psutil.NoSuchProcess):
-            if condition():
-                return
-        threading.Event().wait(0.05)
-    pytest.fail("it did not come to that")
+            return bool(condition())
+        return False
+
+    waiting.until(holds)
 
 
 def accepts(port: int) -> bool:

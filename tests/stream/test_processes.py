@@ -6,8 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +16,7 @@ import requests
 from tests.adapters.queue.conftest import NOW, raw
 from tests.stream.feeding import settings as feed
 from tests.stream.feeding import settings_file
+from tests.waiting import until
 
 from wardround.adapters.child_service import ChildService, child_service
 from wardround.adapters.database.database import opened
@@ -112,12 +112,6 @@ def test_each_process_says_as_much_as_the_one_that_started_it(
         _, said = parent.communicate()
     assert parent.returncode == 0
     assert "INFO stream: source main listens on 127.0.0.1:" in said
-
-
-def until(condition: Callable[[], bool]) -> None:
-    ends = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < ends, "it did not come to that"
 
 
 def children_of(pid: int) -> list[int]:

@@ -2,11 +2,11 @@
 
 import gzip
 import threading
-import time
 
 import pytest
 import requests
 from tests.cds.http.test_audit import details
+from tests.waiting import until
 
 from wardround.cds.exchange import Answer
 from wardround.cds.http import app, body, protocol
@@ -28,13 +28,6 @@ def read_all(connection):
     while part := connection.recv(65_536):
         parts.append(part)
     return b"".join(parts)
-
-
-def until(condition):
-    ends = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < ends, "it did not come to that"
-        threading.Event().wait(0.01)
 
 
 @pytest.fixture

@@ -11,18 +11,11 @@ from functools import partial
 import psutil
 import pytest
 from tests.cds.http import worker_kinds
+from tests.waiting import until
 
 from wardround.cds.http import workers
 from wardround.cds.http.workers import CannotStart, Workers
 from wardround.settings import PROJECT
-
-
-def until(condition):
-    for _ in range(2_400):
-        if condition():
-            return
-        threading.Event().wait(0.05)
-    pytest.fail("it did not come to that")
 
 
 def is_gone(pid):
