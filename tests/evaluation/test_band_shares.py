@@ -6,6 +6,7 @@ import pytest
 
 from wardround.evaluation.band_shares import band_shares, in_percent, useless_bands
 from wardround.evaluation.intervals import share_interval
+from wardround.evaluation.metrics import measure_with_intervals
 from wardround.evaluation.results import BandShare
 from wardround.evaluation.samples import Drawn, Sample
 from wardround.evaluation.tallies import Scores
@@ -55,6 +56,13 @@ def test_the_low_band_knows_how_many_hours_of_a_stay_can_have_the_outcome() -> N
     assert (low.observed.low, low.observed.high) == pytest.approx(expected[:2])
     assert [moderate, high] == list(band_shares(outcome.ravel(), Scores(score, 0.4), 0.2, sample))[1:]
     assert low != band_shares(outcome.ravel(), Scores(score, 0.4), 0.2, sample)[0]
+
+
+def test_what_is_observed_in_the_high_band_is_the_ppv() -> None:
+    generator, patients = np.random.default_rng(1), np.repeat(np.arange(20), 10)
+    score, outcome = generator.random(200), generator.integers(0, 2, 200)
+    ppv = measure_with_intervals(outcome, score, THRESHOLDS["high"], Sample.by_chance(pd.Series(patients)))["ppv"]
+    assert _of(score, outcome, patients)["high"].observed == ppv
 
 
 def test_an_empty_band_has_no_observed_share() -> None:

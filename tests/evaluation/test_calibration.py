@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 from sklearn.linear_model import LogisticRegression
 
 from wardround.candidates.base import probability
@@ -119,6 +120,30 @@ def test_slope_and_intercept_agree_with_a_regression() -> None:
     shifted = probability(log_odds(score) + found["intercept"].value)
     assert shifted.mean() == pytest.approx(outcome.mean(), abs=1e-9)
     assert all(metric.low < metric.value < metric.high for metric in found.values())
+
+
+def test_the_interval_of_the_intercept_is_that_of_the_share_with_the_outcome() -> None:
+    # All score 0.2, so what is expected says nothing: of 120 patients 12 have the outcome.
+    outcome, sample = (np.arange(120) < 12).astype(int), Sample.by_chance(pd.Series(range(120)))
+    found = measure_with_intervals(outcome, np.full(120, 0.2), 0.5, sample, CALIBRATION)["intercept"]
+    share = binomtest(12, 120).proportion_ci(method="wilson")
+    ends = log_odds(np.array([0.1, share.low, share.high])) - log_odds(np.array([0.2]))
+    assert (found.value, found.low, found.high) == pytest.approx(tuple(ends), abs=0.01)
+
+
+def test_the_intercept_is_the_more_certain_the_more_of_the_outcome_the_scores_explain() -> None:
+    outcome, score = _scored(slope=1.0, intercept=0.0, rows=400)
+    sample = Sample.by_chance(pd.Series(range(400)))
+    known, unknown = (
+        measure_with_intervals(outcome, each, 0.5, sample, CALIBRATION)["intercept"]
+        for each in (score, np.full(400, score.mean()))
+    )
+    information = (score * (1 - score)).sum()
+    assert known.high - known.low == pytest.approx(2 * 1.96 / np.sqrt(information), rel=0.05)
+    # The interval of the share with the outcome would be wider by so much.
+    assert (unknown.high - unknown.low) * outcome.mean() * (1 - outcome.mean()) > (
+        1.1 * (known.high - known.low) * information / 400
+    )
 
 
 def test_separated_outcomes_have_no_slope() -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.stats import binom, binomtest, norm, t
+from scipy.stats import binom, binomtest, norm, t, ttest_rel
 
 from wardround.evaluation import intervals
 from wardround.evaluation.intervals import (
@@ -12,6 +12,8 @@ from wardround.evaluation.intervals import (
     effective_rows,
     interval_of_difference,
     interval_of_difference_in_same_rows,
+    interval_of_difference_of_means,
+    mean_interval,
     quantile,
     quantile_interval,
     share_interval,
@@ -59,8 +61,16 @@ def test_the_variance_of_a_share_is_that_of_leaving_each_patient_out() -> None:
     # Of so many patients, the assumption that a patient's rows are alike weighs next to nothing.
     degrees = degrees_of_freedom(squared)
     alike = share * (1 - share) * (rows**2).sum() / rows.sum() ** 2
-    expected = share * (1 - share) / ((degrees * observed + 1.5 * alike) / (degrees + 1.5))
+    expected = share * (1 - share) / ((degrees * observed + alike) / (degrees + 1))
     assert _effective(hits, rows, rows) == pytest.approx(expected, rel=1e-3)
+
+
+def test_the_more_the_assumption_weighs_the_less_certain_is_a_share() -> None:
+    generator, rows = np.random.default_rng(3), np.full(6, 10.0)
+    hits, drawn = generator.binomial(10, 0.4, size=6).astype(float), Drawn.by_chance(6)
+    nothing, one, two, all_alike = (effective_rows(hits, rows, rows, drawn, each) for each in (0.0, 1.0, 2.0, 1e9))
+    assert nothing > one > two > all_alike == pytest.approx(6, rel=1e-3)
+    assert effective_rows(hits, rows, rows, drawn) == one
 
 
 def test_rows_that_vary_within_a_patient_as_between_patients_count_almost_each() -> None:
@@ -104,6 +114,47 @@ def test_limited_hits_are_covered_as_often_as_promised_and_not_always() -> None:
     assert unlimited.mean() > 0.985, "as if all 40 hours could raise an alert"
 
 
+def _mean(sums: np.ndarray, rows: np.ndarray, of_one: float, most: np.ndarray) -> Interval:
+    value, has_it = float(sums.sum() / rows.sum()), np.arange(len(rows)) < 2
+    mean = Estimate(value, Interval(), (sums - value * rows) / rows.sum(), rows)
+    return mean_interval(mean, has_it, of_one, Drawn.by_chance(len(rows)), most)
+
+
+def test_a_mean_of_nothing_but_0_and_1_has_nearly_wilsons_interval() -> None:
+    hits, rows = np.repeat([1.0, 0.0], [30, 90]), np.ones(120)
+    expected = binomtest(30, 120).proportion_ci(method="wilson")
+    assert _mean(hits, rows, 30 / 120 * 90 / 120, rows)[:2] == pytest.approx((expected.low, expected.high), abs=0.001)
+
+
+def test_a_mean_is_the_more_certain_the_less_patients_differ_and_the_fewer_rows_can_count_for_much() -> None:
+    generator, rows = np.random.default_rng(3), np.full(12, 24.0)
+    sums = rows * generator.uniform(0.1, 0.3, size=12)
+    wide, less, limited = (
+        _mean(*given) for given in ((sums, rows, 0.1, rows), (sums, rows, 0.01, rows), (sums, rows, 0.1, rows / 4))
+    )
+    for narrower in (less, limited):
+        assert wide.low < narrower.low < sums.sum() / rows.sum() < narrower.high < wide.high
+
+
+@pytest.mark.parametrize(("with_outcome", "which"), [(0, "with"), (12, "without")])
+def test_a_mean_needs_a_patient_of_each_class(with_outcome: int, which: str) -> None:
+    mean = Estimate(0.2, Interval(), np.linspace(-0.1, 0.1, 12), np.ones(12))
+    found = mean_interval(mean, np.arange(12) < with_outcome, 0.1, Drawn.by_chance(12), np.ones(12))
+    assert found == Interval(reason=f"too few patients {which} the outcome (0) for an interval")
+
+
+def test_the_difference_of_many_paired_means_is_students() -> None:
+    generator, has_it = np.random.default_rng(3), np.arange(400) < 40
+    values = generator.uniform(size=(2, 400))
+    first, second = (Estimate(one.mean(), Interval(), (one - one.mean()) / 400, np.ones(400)) for one in values)
+    low, high, _ = interval_of_difference_of_means(first, second, has_it, Drawn.by_chance(400))
+    expected = ttest_rel(*values).confidence_interval(0.95)
+    assert (low, high) == pytest.approx((expected.low, expected.high), abs=0.001)
+    assert interval_of_difference_of_means(first, first, has_it, Drawn.by_chance(400)).reason == (
+        "no interval: every patient gives the same figure"
+    )
+
+
 def test_patients_without_rows_that_count_do_not_count() -> None:
     hits, rows = np.array([2.0, 1, 0]), np.array([3.0, 2, 4])
     assert _share(np.r_[hits, 0, 0], np.r_[rows, 0, 0]) == _share(hits, rows)
@@ -120,7 +171,7 @@ def test_independent_patients_are_covered_on_average_over_shares_as_often_as_pro
 
 
 def test_a_smooth_figure_has_students_interval_of_what_patients_add_to_it() -> None:
-    # As in the Brier score: those with the outcome add more to it, so that it moves with their number.
+    # Those with the outcome add more to it, so that it moves with their number.
     parts = np.random.default_rng(1).normal(size=50) / 100 + np.where(MANY, 0.03, -0.02)
     squared = parts**2
     degrees = 2 * squared.sum() ** 2 / ((squared**2).sum() - squared.sum() ** 2 / 50)

@@ -111,14 +111,26 @@ def _few(positives: int, patients: int = 40) -> dict[str, Metric]:
     )
 
 
-def test_with_under_ten_patients_of_a_class_only_shares_of_rows_have_an_interval() -> None:
+def test_with_under_ten_patients_of_a_class_only_shares_and_means_of_rows_have_an_interval() -> None:
     for positives, which in ((3, "with"), (37, "without")):
         found = _few(positives)
-        for name in ("auroc", "auprc", "f1", "brier"):
+        for name in ("auroc", "auprc"):
             assert (found[name].low, found[name].high) == (None, None)
             assert found[name].reason == f"too few patients {which} the outcome (3) for an interval"
-        for name in ("sensitivity", "specificity", "ppv", "prevalence"):
+        for name in ("sensitivity", "specificity", "ppv", "prevalence", "f1"):
             assert found[name].low < found[name].high, "not even three of three are an interval without width"
+
+
+def test_brier_score_and_intercept_need_a_patient_of_each_class() -> None:
+    sample, score = Sample.by_chance(pd.Series(range(40))), np.linspace(0.05, 0.4, 40)
+    for positives in (1, 3, 39):
+        found = measure_with_intervals((np.arange(40) < positives).astype(int), score, 0.5, sample, MEASURES)
+        for name in ("brier", "intercept"):
+            assert found[name].low < found[name].value < found[name].high
+        assert found["slope"].interval is None
+    nobody = measure_with_intervals(np.zeros(40, dtype=int), score, 0.5, sample, MEASURES)["brier"]
+    assert nobody.value == pytest.approx((score**2).mean())
+    assert nobody.reason == "too few patients with the outcome (0) for an interval"
 
 
 @pytest.mark.parametrize(("positives", "shown"), [(24, False), (25, True)])
@@ -192,7 +204,7 @@ def test_a_figure_that_one_model_lacks_has_no_difference() -> None:
     assert (difference.value, difference.reason) == (None, "no stay reaches the threshold")
 
 
-@pytest.mark.parametrize("name", [name for name, each in MEASURES.items() if isinstance(each, Smooth)])
+@pytest.mark.parametrize("name", [name for name, each in MEASURES.items() if hasattr(each, "moved")])
 def test_the_part_of_a_row_is_how_far_one_more_such_row_moves_the_figure(name: str) -> None:
     tally, each = Steps.of(OUTCOME, Scores(SCORE, 0.5)).tally(), MEASURES[name]
     moved, cells = each.moved(tally), tally.cells

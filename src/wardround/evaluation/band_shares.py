@@ -9,6 +9,7 @@ from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
+from wardround.evaluation.intervals import ASSUMED, ASSUMED_OF_ALERTS
 from wardround.evaluation.metrics import Metric, share_of
 from wardround.evaluation.results import BandShare
 from wardround.evaluation.samples import Sample
@@ -59,7 +60,9 @@ def band_shares(outcome: np.ndarray, scores: Scores, moderate: float, sample: Sa
 def _observed(band: Band, hits: np.ndarray, rows: np.ndarray, sample: Sample) -> Metric:
     # Higher bands hold the rows of few patients: how many rows others would have there is not known.
     most = sample.can_have_it(rows) if band == LOW else rows
-    return share_of(hits, rows, sample.drawn, _EMPTY, most=most)
+    # Of the high band it is the PPV.
+    assumed = ASSUMED_OF_ALERTS if band == HIGH else ASSUMED
+    return share_of(hits, rows, sample.drawn, _EMPTY, most, assumed)
 
 
 class UselessBand(NamedTuple):

@@ -1,11 +1,12 @@
 """Calibrates a candidate's scores, and measures how well calibrated they are."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from wardround.candidates.base import probability
-from wardround.evaluation.measures import NEGATIVES, POSITIVES, Smooth
+from wardround.evaluation.intervals import Estimate, Interval, mean_interval
+from wardround.evaluation.measures import NEGATIVES, POSITIVES, Measure, Need, PatientRows, Smooth, every, smooth_apart
 from wardround.evaluation.results import Calibration
 from wardround.evaluation.tallies import Tally
 
@@ -69,28 +70,58 @@ def _slope_moved(tally: Tally) -> np.ndarray:
     expected = probability(intercepts[0] + slope * steps)
     weight = rows * expected * (1 - expected)
     w, wx, wxx = weight.sum(), weight @ steps, weight @ steps**2
-    return _moved(expected, (w * steps - wx) / (w * wxx - wx**2))
+    return _missed(expected) * ((w * steps - wx) / (w * wxx - wx**2))[:, None]
 
 
-def _intercept(tally: Tally) -> float:
-    """Returns the intercept with the slope fixed at 1."""
-    return _shift(log_odds(tally.score), tally.positives, tally.positives + tally.negatives)
+class Intercept(NamedTuple):
+    """The intercept with the slope fixed at 1, which rises with the share of rows with the outcome.
+
+    Its interval is that of this share, as certain as what is left of the outcome once the scores are known.
+    """
+
+    needs: tuple[Need, ...] = (POSITIVES, NEGATIVES)
+
+    def figure(self, tally: Tally) -> float:
+        return _shift(log_odds(tally.score), tally.positives, tally.positives + tally.negatives)
+
+    def moved(self, tally: Tally) -> np.ndarray:
+        """Returns how far one more row moves the intercept (steps x 2)."""
+        expected = _expected(tally, self.figure(tally))
+        return _missed(expected) / _information(tally, expected)
+
+    def estimate(self, value: float, rows: PatientRows) -> Estimate:
+        tally, counted = rows.tally, rows.by_patient(every(rows.tally))
+        expected, number = _expected(tally, value), float(counted.sum())
+        missed = _missed(expected)
+        of_patients, of_one = rows.by_patient(missed), float((missed**2 * tally.cells).sum() / number)
+        share = Estimate(tally.all_positives / number, Interval(), of_patients / number, counted)
+        # What the scores expect of a patient is not bounded by the horizon, so it may be all of his rows that miss.
+        found = mean_interval(share, rows.has_it, of_one, rows.drawn._replace(alike=True), counted)
+        steps, of_steps = log_odds(tally.score), tally.positives + tally.negatives
+        interval = found.shown(lambda share: _shift(steps, share * of_steps, of_steps))
+        return Estimate(value, interval, of_patients / _information(tally, expected), counted)
+
+    def apart(self, first: Estimate, second: Estimate, rows: PatientRows) -> Interval:
+        return smooth_apart(first, second, rows)
 
 
-def _intercept_moved(tally: Tally) -> np.ndarray:
-    expected = probability(_intercept(tally) + log_odds(tally.score))
-    weight = (tally.positives + tally.negatives) @ (expected * (1 - expected))
-    return _moved(expected, np.full(len(expected), 1 / weight))
+def _expected(tally: Tally, intercept: float) -> np.ndarray:
+    """Returns the probability of each step's rows, once the intercept is added."""
+    return np.asarray(probability(intercept + log_odds(tally.score)))
 
 
-def _moved(expected: np.ndarray, leverage: np.ndarray) -> np.ndarray:
-    """Returns the parts of a row without and with the outcome. Shape: steps x 2."""
-    return np.stack([-expected * leverage, (1 - expected) * leverage], axis=1)
+def _missed(expected: np.ndarray) -> np.ndarray:
+    """Returns the outcome less what is expected of it, of a row of each step (steps x 2)."""
+    return np.stack([-expected, 1 - expected], axis=1)
 
 
-CALIBRATION: Final = {
+def _information(tally: Tally, expected: np.ndarray) -> float:
+    return float((tally.positives + tally.negatives) @ (expected * (1 - expected)))
+
+
+CALIBRATION: Final[dict[str, Measure]] = {
     "slope": Smooth(_slope, _slope_moved, (POSITIVES, NEGATIVES)),
-    "intercept": Smooth(_intercept, _intercept_moved, (POSITIVES, NEGATIVES)),
+    "intercept": Intercept(),
 }
 """From a logistic regression of the outcome on the log-odds of the score; the intercept with the slope fixed at 1."""
 

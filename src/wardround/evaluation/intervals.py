@@ -1,10 +1,11 @@
 """Computes 95 % intervals with the patient as the unit, because the rows of a patient resemble each other.
 
 A *share* of rows has the score interval of Wilson (1927) with an effective number of rows: as many independent rows as
-would vary like these (Korn & Graubard 1998). Any other figure has an interval from the parts that its patients have in
-it (the infinitesimal jackknife; for the AUROC this is DeLong's variance for clustered data, Obuchowski 1997) and
-Student's t. How patients were drawn decides what of their parts varies (`evaluation.samples`). What cannot be trusted
-is a reason instead. benchmarks/coverage.py measures how often intervals are right.
+would vary like these (Korn & Graubard 1998). So has a *mean* of what rows count between 0 and 1. Any other figure has
+an interval from the parts that its patients have in it (the infinitesimal jackknife; for the AUROC this is DeLong's
+variance for clustered data, Obuchowski 1997) and Student's t. How patients were drawn decides what of their parts
+varies (`evaluation.samples`). What cannot be trusted is a reason instead. benchmarks/coverage.py measures how often
+intervals are right.
 """
 
 from collections.abc import Callable
@@ -17,10 +18,10 @@ from wardround.evaluation.samples import FEWEST_PATIENTS, Classes, Drawn
 
 _LEVEL: Final = 0.95
 _Z: Final = NormalDist().inv_cdf((1 + _LEVEL) / 2)
-# How much the assumption that all rows of a patient are alike weighs, in degrees of freedom of the variance observed.
-_ASSUMED: Final = 1.5
-# The same of the rows in which two models differ, which are seldom alike.
-_ASSUMED_OF_A_DIFFERENCE: Final = 1.0
+ASSUMED: Final = 1.0
+"""How much the assumption that all rows of a patient are alike weighs, in degrees of freedom of what is observed."""
+ASSUMED_OF_ALERTS: Final = 2.0
+"""The same of flagged rows, of whose variance little can be seen where few patients have one."""
 # Sums of squares that differ from 0 by rounding alone.
 _NOTHING: Final = 1e-20
 _ROUNDING: Final = 1e-9
@@ -55,7 +56,9 @@ class Estimate(NamedTuple):
     counted: np.ndarray
 
 
-def share_interval(hits: np.ndarray, rows: np.ndarray, drawn: Drawn, most: np.ndarray | None = None) -> Interval:
+def share_interval(
+    hits: np.ndarray, rows: np.ndarray, drawn: Drawn, most: np.ndarray | None = None, assumed: float = ASSUMED
+) -> Interval:
     """Returns the interval of a share of rows, sum(hits) / sum(rows), from both counts of each patient.
 
     Args:
@@ -63,14 +66,17 @@ def share_interval(hits: np.ndarray, rows: np.ndarray, drawn: Drawn, most: np.nd
         rows: all rows, by patient.
         drawn: how the patients were drawn.
         most: how many hits each patient can have, if that is less than his rows.
+        assumed: how much the assumption weighs that all rows of a patient are alike, in degrees of freedom.
     """
     most = rows if most is None else most
-    low, high = _wilson(float(hits.sum() / most.sum()), effective_rows(hits, rows, most, drawn))
+    low, high = _wilson(float(hits.sum() / most.sum()), effective_rows(hits, rows, most, drawn, assumed))
     widest = float(most.sum() / rows.sum())
     return Interval(low * widest, high * widest)
 
 
-def effective_rows(hits: np.ndarray, rows: np.ndarray, most: np.ndarray, drawn: Drawn) -> float:
+def effective_rows(
+    hits: np.ndarray, rows: np.ndarray, most: np.ndarray, drawn: Drawn, assumed: float = ASSUMED
+) -> float:
     """Returns how many independent rows would vary as much as these, which are at most all that can be hits.
 
     It lies between two numbers: the one that gives the variance observed between patients (the jackknife's of the
@@ -87,8 +93,28 @@ def effective_rows(hits: np.ndarray, rows: np.ndarray, most: np.ndarray, drawn: 
         return float(alike)
     found = _observed(parts, rows, drawn.some(there))
     # Of independent rows, the variance observed is that of one row less.
-    variance = found.weighed(found.variance * (possible - 1) / possible, of_one / alike, _ASSUMED)
+    variance = found.weighed(found.variance * (possible - 1) / possible, of_one / alike, assumed)
     return float(min(max(of_one / variance, 1.0), possible / found.kept))
+
+
+def mean_interval(mean: Estimate, has_it: np.ndarray, of_one: float, drawn: Drawn, most: np.ndarray) -> Interval:
+    """Returns the score interval of a mean of what rows count, each between 0 and 1, as if so certain a share were it.
+
+    Args:
+        mean: the mean, what each patient's rows add to it, and how many they are.
+        has_it: whether each patient has the outcome in any row; both kinds are needed.
+        of_one: variance between rows.
+        drawn: how the patients were drawn.
+        most: how many rows of each patient can count for much.
+    """
+    if few := Classes.of(has_it).too_few(with_outcome=1, without=1):
+        return Interval(reason=few)
+    if not (mean.parts**2).sum() > _NOTHING:
+        return Interval(reason=_ALIKE)
+    rows = mean.counted
+    found = _observed(mean.parts, rows, drawn)
+    variance = found.weighed(found.variance, of_one * float(rows @ most) / float(rows.sum()) ** 2)
+    return Interval(*_wilson(mean.value, max(mean.value * (1 - mean.value) / variance, 1.0)))
 
 
 class _Observed(NamedTuple):
@@ -99,7 +125,7 @@ class _Observed(NamedTuple):
     kept: float
     degrees: float
 
-    def weighed(self, variance: float, alike: float, assumed: float) -> float:
+    def weighed(self, variance: float, alike: float, assumed: float = ASSUMED) -> float:
         """Returns a variance that was observed, weighed against that of patients all of whose rows are alike."""
         return (self.degrees * variance + assumed * alike * self.kept) / (self.degrees + assumed)
 
@@ -187,7 +213,18 @@ def interval_of_difference_in_same_rows(first: Estimate, second: Estimate, drawn
     changed = np.abs(parts * rows.sum() + difference * rows).sum() / rows.sum()
     alike = (changed - difference**2) * (rows**2).sum() / rows.sum() ** 2
     found = _observed(parts[there], rows[there], drawn.some(there))
-    reach = _Z * float(np.sqrt(found.weighed(found.variance, alike, _ASSUMED_OF_A_DIFFERENCE)))
+    reach = _Z * float(np.sqrt(found.weighed(found.variance, alike)))
+    return Interval(difference - reach, difference + reach)
+
+
+def interval_of_difference_of_means(first: Estimate, second: Estimate, has_it: np.ndarray, drawn: Drawn) -> Interval:
+    """Returns the interval of one mean minus another of the same rows, such as two Brier scores."""
+    if few := Classes.of(has_it).too_few():
+        return Interval(reason=few)
+    parts, difference = first.parts - second.parts, first.value - second.value
+    if not (parts**2).sum() > _NOTHING:
+        return Interval(reason=_ALIKE)
+    reach = _Z * float(np.sqrt(_observed(parts, first.counted, drawn).variance))
     return Interval(difference - reach, difference + reach)
 
 

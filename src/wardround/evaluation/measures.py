@@ -1,20 +1,24 @@
 """The figures of one model, as functions of its rows by score and outcome, each with the way to its interval."""
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 
 from wardround.evaluation.intervals import (
+    ASSUMED,
+    ASSUMED_OF_ALERTS,
     Estimate,
     Interval,
     Scale,
     interval_of_difference,
     interval_of_difference_in_same_rows,
+    interval_of_difference_of_means,
+    mean_interval,
     share_interval,
     smooth_interval,
 )
-from wardround.evaluation.samples import FEWEST_PATIENTS, Classes, Sample
+from wardround.evaluation.samples import FEWEST_PATIENTS, Sample
 from wardround.evaluation.tallies import Scores, Steps, Tally
 
 
@@ -44,16 +48,35 @@ class Need(NamedTuple):
     reason: str
 
 
+class Measure(Protocol):
+    """A figure, with the way to its interval and to that of the difference of two models."""
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """What the figure cannot do without."""
+
+    def figure(self, tally: Tally) -> float:
+        """Returns the figure; NaN if the rows do not determine it."""
+
+    def estimate(self, value: float, rows: PatientRows) -> Estimate:
+        """Returns the figure of the rows, which is `value`, with its interval."""
+
+    def apart(self, first: Estimate, second: Estimate, rows: PatientRows) -> Interval:
+        """Returns the interval of the difference of two models' figures of the same rows."""
+
+
 class Share(NamedTuple):
     """A share of rows: those of `part` among those of `whole`, each 1 or 0 for a row's step and outcome (steps x 2).
 
-    `of_outcome`: it is the share of all rows with the outcome, which the horizon bounds.
+    `of_outcome`: it is the share of all rows with the outcome, which the horizon bounds. `of_alerts`: it is one of the
+    flagged rows.
     """
 
     part: Callable[[Tally], np.ndarray]
     whole: Callable[[Tally], np.ndarray]
     needs: tuple[Need, ...] = ()
     of_outcome: bool = False
+    of_alerts: bool = False
 
     def figure(self, tally: Tally) -> float:
         return float((self.part(tally) * tally.cells).sum() / (self.whole(tally) * tally.cells).sum())
@@ -63,11 +86,38 @@ class Share(NamedTuple):
         parts = (hits - value * counted) / counted.sum()
         most = rows.can_have_it(counted) if self.of_outcome else counted
         drawn = rows.drawn._replace(alike=self.of_outcome)
-        return Estimate(value, share_interval(hits, counted, drawn, most), parts, counted)
+        found = share_interval(hits, counted, drawn, most, ASSUMED_OF_ALERTS if self.of_alerts else ASSUMED)
+        return Estimate(value, found, parts, counted)
 
     def apart(self, first: Estimate, second: Estimate, rows: PatientRows) -> Interval:
         same = np.array_equal(first.counted, second.counted)
         return (interval_of_difference_in_same_rows if same else interval_of_difference)(first, second, rows.drawn)
+
+
+class Mean(NamedTuple):
+    """A mean over all rows of what each counts, from 0 to 1, by its step and outcome (steps x 2).
+
+    Rows with the outcome count for the most of it, and the horizon bounds how many a patient has.
+    """
+
+    counts: Callable[[Tally], np.ndarray]
+    needs: tuple[Need, ...] = ()
+
+    def figure(self, tally: Tally) -> float:
+        return float((self.counts(tally) * tally.cells).sum() / tally.cells.sum())
+
+    def moved(self, tally: Tally) -> np.ndarray:
+        """Returns how far one more row moves the mean (steps x 2)."""
+        return (self.counts(tally) - self.figure(tally)) / tally.cells.sum()
+
+    def estimate(self, value: float, rows: PatientRows) -> Estimate:
+        of_one = float(((self.counts(rows.tally) - value) ** 2 * rows.tally.cells).sum() / rows.tally.cells.sum())
+        found = Estimate(value, Interval(), rows.by_patient(self.moved(rows.tally)), rows.by_patient(every(rows.tally)))
+        interval = mean_interval(found, rows.has_it, of_one, rows.drawn, rows.can_have_it(found.counted))
+        return found._replace(interval=interval)
+
+    def apart(self, first: Estimate, second: Estimate, rows: PatientRows) -> Interval:
+        return interval_of_difference_of_means(first, second, rows.has_it, rows.drawn)
 
 
 class Smooth(NamedTuple):
@@ -88,8 +138,7 @@ class Smooth(NamedTuple):
         return Estimate(value, found, parts, np.ones(len(parts)))
 
     def apart(self, first: Estimate, second: Estimate, rows: PatientRows) -> Interval:
-        value, parts = first.value - second.value, first.parts - second.parts
-        return smooth_interval(value, parts, rows.has_it, rows.drawn, "as it is", self.fewest)
+        return smooth_apart(first, second, rows, self.fewest)
 
 
 class F1(NamedTuple):
@@ -103,14 +152,18 @@ class F1(NamedTuple):
 
     def estimate(self, value: float, rows: PatientRows) -> Estimate:
         found = self.overlap.estimate(self.overlap.figure(rows.tally), rows)
-        few = Classes.of(rows.has_it).too_few()
-        return found._replace(value=value, interval=Interval(reason=few) if few else found.interval.shown(_f1_of))
+        return found._replace(
+            value=value, interval=found.interval.shown(_f1_of), parts=found.parts * _f1_rises(found.value)
+        )
 
     def apart(self, first: Estimate, second: Estimate, rows: PatientRows) -> Interval:
-        return interval_of_difference(first, second, rows.drawn)
+        return smooth_apart(first, second, rows)
 
 
-Measure = Share | Smooth | F1
+def smooth_apart(first: Estimate, second: Estimate, rows: PatientRows, fewest: int = FEWEST_PATIENTS) -> Interval:
+    """Returns the interval of the difference of two figures, from what patients move both."""
+    value, parts = first.value - second.value, first.parts - second.parts
+    return smooth_interval(value, parts, rows.has_it, rows.drawn, "as it is", fewest)
 
 
 POSITIVES: Final = Need(lambda tally: tally.all_positives, "no stay with the outcome")
@@ -136,7 +189,8 @@ def _true_alert(tally: Tally) -> np.ndarray:
     return _flagged(tally) * _positive(tally)
 
 
-def _every(tally: Tally) -> np.ndarray:
+def every(tally: Tally) -> np.ndarray:
+    """Counts each row once."""
     return np.ones((len(tally.score), 2))
 
 
@@ -182,14 +236,6 @@ def _from_below(of_steps: np.ndarray) -> np.ndarray:
     return np.cumsum(of_steps[::-1])[::-1]
 
 
-def _brier(tally: Tally) -> float:
-    return float((_squared(tally) * tally.cells).sum() / tally.cells.sum())
-
-
-def _brier_moved(tally: Tally) -> np.ndarray:
-    return (_squared(tally) - _brier(tally)) / tally.cells.sum()
-
-
 def _squared(tally: Tally) -> np.ndarray:
     return np.stack([tally.score**2, (1 - tally.score) ** 2], axis=1)
 
@@ -197,6 +243,11 @@ def _squared(tally: Tally) -> np.ndarray:
 def _f1_of(overlap: float) -> float:
     """Returns F1 from Jaccard's index."""
     return 2 * overlap / (1 + overlap)
+
+
+def _f1_rises(overlap: float) -> float:
+    """Returns how fast F1 rises with Jaccard's index."""
+    return 2 / (1 + overlap) ** 2
 
 
 # The average precision of fewer patients is too high on average: no interval holds (see benchmarks/coverage.py).
@@ -208,11 +259,11 @@ METRICS: Final[dict[str, Measure]] = {
     "f1": F1(Share(_true_alert, lambda tally: np.maximum(_flagged(tally), _positive(tally))), (POSITIVES,)),
     "sensitivity": Share(_true_alert, _positive, (POSITIVES,)),
     "specificity": Share(lambda tally: _negative(tally) * (1 - _flagged(tally)), _negative, (NEGATIVES,)),
-    "ppv": Share(_true_alert, _flagged, (_ALERTS,)),
-    "brier": Smooth(_brier, _brier_moved, (), "log-odds"),
-    "prevalence": Share(_positive, _every, of_outcome=True),
+    "ppv": Share(_true_alert, _flagged, (_ALERTS,), of_alerts=True),
+    "brier": Mean(_squared),
+    "prevalence": Share(_positive, every, of_outcome=True),
 }
 """Measures by name; brier is the mean squared distance between probability and outcome."""
 
-FLAGGED: Final = Share(_flagged, _every)
+FLAGGED: Final = Share(_flagged, every)
 """The share of rows at or above the threshold."""

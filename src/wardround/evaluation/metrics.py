@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wardround.evaluation.intervals import Estimate, share_interval
+from wardround.evaluation.intervals import ASSUMED, Estimate, share_interval
 from wardround.evaluation.measures import METRICS, Measure, PatientRows
 from wardround.evaluation.samples import Drawn, Sample
 from wardround.evaluation.tallies import Scores, Steps, Tally
@@ -91,14 +91,15 @@ def share_of(
     drawn: Drawn,
     reason: str,
     most: np.ndarray | None = None,
+    assumed: float = ASSUMED,
 ) -> Metric:
     """Returns sum(hits) / sum(rows), both by patient; without rows it has no value, for the reason.
 
-    `drawn` is how the patients were drawn, and `most` how many hits each can have, if that is less than his rows.
+    For `drawn`, `most` and `assumed` see `share_interval`.
     """
     if not rows.sum():
         return Metric(value=None, reason=reason)
-    found = share_interval(hits, rows, drawn, most)
+    found = share_interval(hits, rows, drawn, most, assumed)
     return Metric(value=float(hits.sum() / rows.sum()), **found._asdict())
 
 

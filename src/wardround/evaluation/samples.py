@@ -31,11 +31,11 @@ class Classes(NamedTuple):
         """Counts patients, of whom each has the outcome or not (booleans)."""
         return cls(int(has_it.sum()), int((~has_it).sum()))
 
-    def too_few(self, with_outcome: int = FEWEST_PATIENTS) -> str | None:
-        """Returns why there is no interval; None if there are so many patients with the outcome, and enough without."""
+    def too_few(self, with_outcome: int = FEWEST_PATIENTS, without: int = FEWEST_PATIENTS) -> str | None:
+        """Returns why there is no interval; None if there are so many patients with the outcome, and without."""
         if self.with_outcome < with_outcome:
             return f"too few patients with the outcome ({self.with_outcome}) for an interval"
-        if self.without < FEWEST_PATIENTS:
+        if self.without < without:
             return f"too few patients without the outcome ({self.without}) for an interval"
         return None
 

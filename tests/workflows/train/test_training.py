@@ -85,8 +85,8 @@ def test_the_card_says_what_was_learned_and_how_well(trained) -> None:
     assert card.thresholds["high"] == card.candidates[card.chosen].threshold
     assert card.thresholds["moderate"] == pytest.approx(card.thresholds["high"] / 2)
     assert card.metrics["auroc"].value > 0.9
-    assert card.metrics["brier"].reason == "too few patients with the outcome (5) for an interval"
-    for name in ("sensitivity", "specificity", "prevalence"):
+    assert card.metrics["auroc"].reason == "too few patients with the outcome (5) for an interval"
+    for name in ("sensitivity", "specificity", "prevalence", "f1", "brier"):
         assert card.metrics[name].low <= card.metrics[name].value <= card.metrics[name].high
     assert (card.created, card.seed, card.label.rule, card.horizon) == (NOW, 1, "icd", "hospital_stay")
     assert "Adjunct only" in card.safety
