@@ -24,7 +24,18 @@ import pandas as pd
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from benchmarks.coverage_wards import INPUTS, LOCK_OUT, PREVALENCE, SUBGROUP, WARDS, Courses, Model, Stays, Ward
+from benchmarks.coverage_wards import (
+    INPUTS,
+    LOCK_OUT,
+    PREVALENCE,
+    SUBGROUP,
+    SUBGROUP_SHARE,
+    WARDS,
+    Courses,
+    Model,
+    Stays,
+    Ward,
+)
 from benchmarks.measure import table
 from wardround.evaluation.alert_episodes import alert_episodes
 from wardround.evaluation.alerts import per_100_patient_days
@@ -32,10 +43,9 @@ from wardround.evaluation.band_shares import band_shares
 from wardround.evaluation.calibration import CALIBRATION
 from wardround.evaluation.leads import lead_time
 from wardround.evaluation.measures import FLAGGED, METRICS
-from wardround.evaluation.metrics import Metric, paired_with_intervals
+from wardround.evaluation.metrics import Metric, measure_with_intervals, paired_with_intervals
 from wardround.evaluation.results import Task
 from wardround.evaluation.samples import Sample
-from wardround.evaluation.subgroups import subgroups_of
 from wardround.evaluation.tallies import Scores, Steps, Tally
 from wardround.training.splits import TEST_SHARE
 
@@ -142,7 +152,8 @@ def simulated(
                 )
                 figures = _compared(judged, truth)
                 # The patients of a subgroup are drawn by chance in any case, so once is enough.
-                of_subgroup = _in_subgroup(judged, truth) if drawing == "split" else iter(())
+                enough = drawing == "split" and positives * SUBGROUP_SHARE >= POSITIVES[0]
+                of_subgroup = _in_subgroup(judged, truth) if enough else iter(())
                 for name, metric, true in chain(figures, of_subgroup):
                     cells[drawing][name].add(metric, true)
     return cells
@@ -175,10 +186,10 @@ def _compared(judged: Judged, truth: Truth) -> Iterator[tuple[str, Metric, float
 
 
 def _in_subgroup(judged: Judged, truth: Truth) -> Iterator[tuple[str, Metric, float]]:
-    placed = judged.rows.assign(age_band="", unit="", race="")
-    shown = {cell.group: cell.metrics for cell in subgroups_of(placed, judged.scores[0], judged.sample)[0].cells}
-    for name in METRICS:
-        metric = shown[SUBGROUP][name] if SUBGROUP in shown else Metric(value=None, reason="suppressed")
+    """Yields the figures of the subgroup in every training, also where a card would hide a subgroup so small."""
+    mine, outcome = (judged.rows["sex_group"] == SUBGROUP).to_numpy(), judged.rows["outcome"].to_numpy()
+    (score, threshold), sample = judged.scores[0], judged.sample.take(mine)
+    for name, metric in measure_with_intervals(outcome[mine], score[mine], threshold, sample).items():
         yield f"subgroup: {name}", metric, truth.in_subgroup[name]
 
 

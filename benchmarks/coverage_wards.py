@@ -24,10 +24,10 @@ from wardround.evaluation.tallies import Scores, Tally
 PREVALENCE: Final = 0.1
 LOCK_OUT: Final = timedelta(hours=12)
 SUBGROUP: Final = "third"
+SUBGROUP_SHARE: Final = 1 / 3
 INPUTS: Final = 4
 _EFFECTS: Final = np.array([0.9, 0.7, 0.4, 0.2])
 _SECOND_STAYS: Final = 0.15
-_SUBGROUP_SHARE: Final = 1 / 3
 _SHORT, _LONG, _LONG_EFFECT = 14, 40, 0.3
 _LEVEL, _NOISE, _CORRELATION = 0.8, 0.6, 0.8
 _HORIZON, _RISING, _STEEPNESS = 6, 12, 1.6
@@ -112,7 +112,7 @@ class FirstDay(Ward):
 
     def kinds(self) -> Iterator[Kind]:
         positive = PREVALENCE * (1 + _SECOND_STAYS / 2) / (1 + _SECOND_STAYS)
-        for subgroup, share in ((True, _SUBGROUP_SHARE), (False, 1 - _SUBGROUP_SHARE)):
+        for subgroup, share in ((True, SUBGROUP_SHARE), (False, 1 - SUBGROUP_SHARE)):
             yield Kind(1, subgroup, share * positive, _EFFECTS)
             yield Kind(0, subgroup, share * (1 - positive), 0 * _EFFECTS)
 
@@ -124,7 +124,7 @@ class FirstDay(Ward):
         ill = has_it[patient] & ~(again & (generator.random(len(patient)) < 0.5))
         level, own = generator.normal(size=(len(has_it), INPUTS)), generator.normal(size=(len(patient), INPUTS))
         inputs = np.sqrt(0.5) * (level[patient] + own) + ill[:, None] * _EFFECTS
-        group = _named(generator.random(len(has_it)) < _SUBGROUP_SHARE)[patient]
+        group = _named(generator.random(len(has_it)) < SUBGROUP_SHARE)[patient]
         rows = {"stay_id": np.arange(len(patient)), "patient_id": patient, "outcome": ill.astype(int)}
         return inputs, pd.DataFrame({**rows, "sex_group": group})
 
@@ -133,8 +133,8 @@ class Hourly(Ward):
     """A row per hour of a stay; every patient has one stay."""
 
     def kinds(self) -> Iterator[Kind]:
-        hours = _SUBGROUP_SHARE * _LONG + (1 - _SUBGROUP_SHARE) * _SHORT
-        for length, share in ((_LONG, _SUBGROUP_SHARE), (_SHORT, 1 - _SUBGROUP_SHARE)):
+        hours = SUBGROUP_SHARE * _LONG + (1 - SUBGROUP_SHARE) * _SHORT
+        for length, share in ((_LONG, SUBGROUP_SHARE), (_SHORT, 1 - SUBGROUP_SHARE)):
             long = length == _LONG
             longer = np.full(INPUTS, _LONG_EFFECT * long)
             yield Kind(0, long, share * (1 - PREVALENCE) * length / hours, longer)
@@ -143,7 +143,7 @@ class Hourly(Ward):
 
     def rows(self, has_it: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, pd.DataFrame]:
         patients = len(has_it)
-        long = generator.random(patients) < _SUBGROUP_SHARE
+        long = generator.random(patients) < SUBGROUP_SHARE
         lengths = np.where(long, _LONG, _SHORT)
         patient = np.repeat(np.arange(patients), lengths)
         hour = np.arange(len(patient)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
@@ -183,7 +183,7 @@ class Stays:
 
     def __init__(self, count: int, generator: np.random.Generator) -> None:
         hour = np.arange(_LONG)
-        self.long = generator.random(count) < _SUBGROUP_SHARE
+        self.long = generator.random(count) < SUBGROUP_SHARE
         self.ill = generator.random(count) < _TRUTH_ILL
         lengths = np.where(self.long, _LONG, _SHORT)[:, None]
         self.left = lengths - hour
