@@ -157,6 +157,17 @@ def test_separated_outcomes_have_no_slope() -> None:
     assert (found["slope"].value, found["slope"].reason) == (None, "the stays do not determine it")
 
 
+# Of 181 rows, rounding seems to leave something that determines a slope.
+@pytest.mark.parametrize(("rows", "same"), [(29, 0.3), (38, 1e-9), (173, 1.0), (181, 0.999)])
+def test_scores_that_are_all_the_same_have_no_slope_and_an_intercept(rows: int, same: float) -> None:
+    outcome = (np.arange(rows) % 3 == 0).astype(int)
+    found = measure_with_intervals(
+        outcome, np.full(rows, same), 0.5, Sample.by_chance(pd.Series(range(rows))), CALIBRATION
+    )
+    assert (found["slope"].value, found["slope"].reason) == (None, "the stays do not determine it")
+    assert found["intercept"].low < found["intercept"].value < found["intercept"].high
+
+
 @pytest.mark.parametrize("boldness", [0.05, 3.0, 12.0])
 def test_the_slope_of_scores_that_are_far_too_timid_or_too_bold_is_found(boldness) -> None:
     generator = np.random.default_rng(5)

@@ -168,8 +168,9 @@ def _regression(
         if not w.min() > 0:
             return none, np.nan
         mean = wx / w
-        within = weight @ log_odds**2 - wx @ mean  # the information on the slope, once the intercepts are known
-        if not within * w.sum() > _SINGULAR:
+        squares = weight @ log_odds**2
+        within = squares - wx @ mean  # the information on the slope, once the intercepts are known
+        if not within * w.sum() > _SINGULAR * max(squares * w.sum(), 1.0):
             return none, np.nan
         steeper = (surplus @ log_odds - mean @ missing) / within
         moves = np.clip(np.append(missing / w - mean * steeper, steeper), -2, 2)
