@@ -5,8 +5,17 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from wardround.candidates.base import probability
-from wardround.evaluation.intervals import Estimate, Interval, mean_interval
-from wardround.evaluation.measures import NEGATIVES, POSITIVES, Measure, Need, PatientRows, Smooth, every, smooth_apart
+from wardround.evaluation.intervals import Estimate, Interval
+from wardround.evaluation.measures import (
+    NEGATIVES,
+    POSITIVES,
+    Measure,
+    Need,
+    PatientRows,
+    Smooth,
+    estimated_mean,
+    smooth_apart,
+)
 from wardround.evaluation.results import Calibration
 from wardround.evaluation.tallies import Tally
 
@@ -86,37 +95,28 @@ class Intercept(NamedTuple):
 
     def moved(self, tally: Tally) -> np.ndarray:
         """Returns how far one more row moves the intercept (steps x 2)."""
-        expected = _expected(tally, self.figure(tally))
-        return _missed(expected) / _information(tally, expected)
+        expected = probability(self.figure(tally) + log_odds(tally.score))
+        information = (tally.positives + tally.negatives) @ (expected * (1 - expected))
+        return _missed(expected) / information
 
     def estimate(self, value: float, rows: PatientRows) -> Estimate:
-        tally, counted = rows.tally, rows.by_patient(every(rows.tally))
-        expected, number = _expected(tally, value), float(counted.sum())
-        missed = _missed(expected)
-        of_patients, of_one = rows.by_patient(missed), float((missed**2 * tally.cells).sum() / number)
-        share = Estimate(tally.all_positives / number, Interval(), of_patients / number, counted)
-        # What the scores expect of a patient is not bounded by the horizon, so it may be all of his rows that miss.
-        found = mean_interval(share, rows.has_it, of_one, rows.drawn._replace(alike=True), counted)
+        tally, moved = rows.tally, self.moved(rows.tally)
         steps, of_steps = log_odds(tally.score), tally.positives + tally.negatives
-        interval = found.shown(lambda share: _shift(steps, share * of_steps, of_steps))
-        return Estimate(value, interval, of_patients / _information(tally, expected), counted)
+        # A row that has the outcome instead of none moves the intercept by so much, whatever its score.
+        rises = float((moved[0, 1] - moved[0, 0]) * of_steps.sum())
+        share, drawn = tally.all_positives / float(of_steps.sum()), rows.drawn._replace(alike=True)
+        # What the scores expect of a patient is not bounded by the horizon, so it may be all of his rows that miss.
+        found = estimated_mean(share, moved / rises, rows, drawn, rows.counted)
+        interval = found.interval.shown(lambda each: _shift(steps, each * of_steps, of_steps))
+        return found._replace(value=value, interval=interval, parts=found.parts * rises)
 
     def apart(self, first: Estimate, second: Estimate, rows: PatientRows) -> Interval:
         return smooth_apart(first, second, rows)
 
 
-def _expected(tally: Tally, intercept: float) -> np.ndarray:
-    """Returns the probability of each step's rows, once the intercept is added."""
-    return np.asarray(probability(intercept + log_odds(tally.score)))
-
-
 def _missed(expected: np.ndarray) -> np.ndarray:
     """Returns the outcome less what is expected of it, of a row of each step (steps x 2)."""
     return np.stack([-expected, 1 - expected], axis=1)
-
-
-def _information(tally: Tally, expected: np.ndarray) -> float:
-    return float((tally.positives + tally.negatives) @ (expected * (1 - expected)))
 
 
 CALIBRATION: Final[dict[str, Measure]] = {

@@ -18,18 +18,22 @@ from wardround.evaluation.intervals import (
     share_interval,
     smooth_interval,
 )
-from wardround.evaluation.samples import FEWEST_PATIENTS, Sample
+from wardround.evaluation.samples import FEWEST_PATIENTS, Drawn, Sample
 from wardround.evaluation.tallies import Scores, Steps, Tally
 
 
 class PatientRows:
-    """Scored rows, counted by step of the score, whose sums over each patient give intervals."""
+    """Scored rows, counted by step of the score, whose sums over each patient give intervals.
+
+    `counted` is how many rows each patient has.
+    """
 
     def __init__(self, outcome: np.ndarray, scores: Scores, sample: Sample) -> None:
         self._steps = Steps.of(outcome, scores)
         self._sample = sample
         self.tally = self._steps.tally()
         self.drawn = sample.drawn
+        self.counted = sample.by_patient(np.ones(len(outcome)))
         self.has_it = sample.by_patient(outcome) > 0
 
     def by_patient(self, of_cells: np.ndarray) -> np.ndarray:
@@ -68,15 +72,15 @@ class Measure(Protocol):
 class Share(NamedTuple):
     """A share of rows: those of `part` among those of `whole`, each 1 or 0 for a row's step and outcome (steps x 2).
 
-    `of_outcome`: it is the share of all rows with the outcome, which the horizon bounds. `of_alerts`: it is one of the
-    flagged rows.
+    `of_outcome`: it is the share of all rows with the outcome, which the horizon bounds. For `assumed` see
+    `share_interval`.
     """
 
     part: Callable[[Tally], np.ndarray]
     whole: Callable[[Tally], np.ndarray]
     needs: tuple[Need, ...] = ()
     of_outcome: bool = False
-    of_alerts: bool = False
+    assumed: float = ASSUMED
 
     def figure(self, tally: Tally) -> float:
         return float((self.part(tally) * tally.cells).sum() / (self.whole(tally) * tally.cells).sum())
@@ -86,8 +90,7 @@ class Share(NamedTuple):
         parts = (hits - value * counted) / counted.sum()
         most = rows.can_have_it(counted) if self.of_outcome else counted
         drawn = rows.drawn._replace(alike=self.of_outcome)
-        found = share_interval(hits, counted, drawn, most, ASSUMED_OF_ALERTS if self.of_alerts else ASSUMED)
-        return Estimate(value, found, parts, counted)
+        return Estimate(value, share_interval(hits, counted, drawn, most, self.assumed), parts, counted)
 
     def apart(self, first: Estimate, second: Estimate, rows: PatientRows) -> Interval:
         same = np.array_equal(first.counted, second.counted)
@@ -111,10 +114,7 @@ class Mean(NamedTuple):
         return (self.counts(tally) - self.figure(tally)) / tally.cells.sum()
 
     def estimate(self, value: float, rows: PatientRows) -> Estimate:
-        of_one = float(((self.counts(rows.tally) - value) ** 2 * rows.tally.cells).sum() / rows.tally.cells.sum())
-        found = Estimate(value, Interval(), rows.by_patient(self.moved(rows.tally)), rows.by_patient(every(rows.tally)))
-        interval = mean_interval(found, rows.has_it, of_one, rows.drawn, rows.can_have_it(found.counted))
-        return found._replace(interval=interval)
+        return estimated_mean(value, self.moved(rows.tally), rows, rows.drawn, rows.can_have_it(rows.counted))
 
     def apart(self, first: Estimate, second: Estimate, rows: PatientRows) -> Interval:
         return interval_of_difference_of_means(first, second, rows.has_it, rows.drawn)
@@ -160,6 +160,21 @@ class F1(NamedTuple):
         return smooth_apart(first, second, rows)
 
 
+def estimated_mean(value: float, moved: np.ndarray, rows: PatientRows, drawn: Drawn, most: np.ndarray) -> Estimate:
+    """Returns a mean over all rows, between 0 and 1, with its interval.
+
+    Args:
+        value: the mean.
+        moved: how far one more row moves it (steps x 2).
+        rows: all rows.
+        drawn: how their patients were drawn.
+        most: how many rows of each patient can count for much.
+    """
+    mean = Estimate(value, Interval(), rows.by_patient(moved), rows.counted)
+    of_one = float((moved**2 * rows.tally.cells).sum() * rows.tally.cells.sum())
+    return mean._replace(interval=mean_interval(mean, rows.has_it, of_one, drawn, most))
+
+
 def smooth_apart(first: Estimate, second: Estimate, rows: PatientRows, fewest: int = FEWEST_PATIENTS) -> Interval:
     """Returns the interval of the difference of two figures, from what patients move both."""
     value, parts = first.value - second.value, first.parts - second.parts
@@ -189,8 +204,7 @@ def _true_alert(tally: Tally) -> np.ndarray:
     return _flagged(tally) * _positive(tally)
 
 
-def every(tally: Tally) -> np.ndarray:
-    """Counts each row once."""
+def _every(tally: Tally) -> np.ndarray:
     return np.ones((len(tally.score), 2))
 
 
@@ -259,11 +273,11 @@ METRICS: Final[dict[str, Measure]] = {
     "f1": F1(Share(_true_alert, lambda tally: np.maximum(_flagged(tally), _positive(tally))), (POSITIVES,)),
     "sensitivity": Share(_true_alert, _positive, (POSITIVES,)),
     "specificity": Share(lambda tally: _negative(tally) * (1 - _flagged(tally)), _negative, (NEGATIVES,)),
-    "ppv": Share(_true_alert, _flagged, (_ALERTS,), of_alerts=True),
+    "ppv": Share(_true_alert, _flagged, (_ALERTS,), assumed=ASSUMED_OF_ALERTS),
     "brier": Mean(_squared),
-    "prevalence": Share(_positive, every, of_outcome=True),
+    "prevalence": Share(_positive, _every, of_outcome=True),
 }
 """Measures by name; brier is the mean squared distance between probability and outcome."""
 
-FLAGGED: Final = Share(_flagged, every)
+FLAGGED: Final = Share(_flagged, _every)
 """The share of rows at or above the threshold."""
