@@ -151,7 +151,8 @@ def simulated(
                     (models[0].scores(inputs), models[1].scores(inputs)), rows, _sample(drawing, ward, rows)
                 )
                 figures = _compared(judged, truth)
-                # The patients of a subgroup are drawn by chance in any case, so once is enough.
+                # The patients of a subgroup are drawn by chance in any case, so once is enough. Of fewer with the
+                # outcome than the first column has, nothing is promised.
                 enough = drawing == "split" and positives * SUBGROUP_SHARE >= POSITIVES[0]
                 of_subgroup = _in_subgroup(judged, truth) if enough else iter(())
                 for name, metric, true in chain(figures, of_subgroup):

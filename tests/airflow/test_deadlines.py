@@ -107,6 +107,10 @@ def told(receiver):
     return [json.loads(one.body)["data"] for one in receiver.received]
 
 
+def texts_of(receiver, alarm):
+    return [each["text"] for each in told(receiver) if each["alarm"] == alarm]
+
+
 def test_who_takes_alarms_of_the_stream_is_told_signed_which_dag_is_late(installed):
     with receiving() as receiver:
         installed(receiver.url)
@@ -189,9 +193,9 @@ def test_a_run_that_is_late_under_airflows_scheduler_is_told(simulated_ward, tra
             wait_until(airflow, lambda: airflow.api.knows("screen_icu__sepsis"))
             airflow.api.trigger("screen_icu__sepsis", {"as_of": simulated_ward.now.isoformat()})
             # Other conditions have scheduled runs of their own, which are late, too.
-            wait_until(airflow, lambda: "late:screen_icu__sepsis" in [each["alarm"] for each in told(receiver)])
-    said = next(each for each in told(receiver) if each["alarm"] == "late:screen_icu__sepsis")
-    assert re.search(r"has not ended in time \(it is (running|queued)\)", said["text"])
+            wait_until(airflow, lambda: texts_of(receiver, "late:screen_icu__sepsis"))
+    said = texts_of(receiver, "late:screen_icu__sepsis")[0]
+    assert re.search(r"has not ended in time \(it is (running|queued)\)", said)
 
 
 def wait_until(airflow, condition):
